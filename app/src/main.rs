@@ -1,0 +1,2 @@
+//! dinoscope
+fn main() {}

@@ -1,0 +1,1 @@
+//! Backbones on candle: CPU, CUDA and Metal.

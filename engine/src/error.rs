@@ -1,0 +1,70 @@
+//! The engine's errors. Every message is one sentence that names the file and says what to do.
+
+use std::path::{Path, PathBuf};
+
+use crate::analysis::AnalysisError;
+use crate::checkpoint::CheckpointError;
+use crate::hub::HubError;
+use crate::image::PictureError;
+
+/// Result of an engine call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "write", "create".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A picture could not be read or does not fit.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// A checkpoint could not be read, or is not a DINOv3 backbone.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A model could not be found or downloaded.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// An analysis was asked for something its inputs do not give.
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+    /// A device was asked for that this program or machine does not offer.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// As asked for: "cuda:1".
+        device: String,
+        /// Why not, and what to use instead.
+        reason: String,
+    },
+    /// A layer was asked for that the model does not have.
+    #[error("layer {layer} does not exist: {model} has layers 0 to {last}")]
+    Layer {
+        /// As asked for.
+        layer: usize,
+        /// Name of the model.
+        model: String,
+        /// The last one there is.
+        last: usize,
+    },
+    /// The tensor library failed: out of memory, a lost device.
+    #[error("the model could not run: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The work was stopped on request.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// For `map_err`: an I/O error on `path` while doing `action` ("read", "write", "create").
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+}

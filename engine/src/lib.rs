@@ -1,0 +1,21 @@
+//! DINOv3 inference and feature analysis: everything in dinoscope that is true without a window.
+//!
+//! ```text
+//! file ─ image ─► Pixels ─ backend::Backbone ─► Encoded ─ analysis ─► maps, pictures, files
+//! ```
+
+pub mod analysis;
+pub mod backend;
+pub mod cancel;
+pub mod checkpoint;
+pub mod encoder;
+pub mod error;
+pub mod features;
+pub mod hub;
+pub mod image;
+pub mod model;
+pub mod progress;
+
+pub use cancel::Cancel;
+pub use error::{Error, Result};
+pub use progress::Progress;

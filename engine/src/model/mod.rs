@@ -1,0 +1,6 @@
+//! What a backbone is, independent of where it runs.
+
+pub mod config;
+pub mod zoo;
+
+pub use config::{ConvNextConfig, Ffn, ModelConfig, VitConfig};
