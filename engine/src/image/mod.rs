@@ -1,12 +1,15 @@
 //! From a picture file to what a backbone reads.
 
 pub mod decode;
+pub mod mask;
 pub mod normalise;
 pub mod resample;
 pub mod size;
+pub mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use mask::{Mask, read_mask};
 pub use normalise::Normalisation;
 pub use resample::Filter;
 pub use size::SizeRule;
@@ -22,6 +25,20 @@ pub struct Picture {
     pub height: usize,
     /// `[height, width, 3]`
     pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of samples that are already there, `rgb` being `[height, width, 3]`.
+    ///
+    /// # Errors
+    /// [`PictureError::Samples`] where the picture has no pixels or `rgb` has another length.
+    pub fn from_rgb(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self, PictureError> {
+        let expected = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
+        if rgb.is_empty() || expected != Some(rgb.len()) {
+            return Err(PictureError::Samples { width, height, got: rgb.len() });
+        }
+        Ok(Self { width, height, rgb })
+    }
 }
 
 /// A picture at the size of the model's input, normalised.
@@ -51,8 +68,15 @@ impl Preprocessing {
     ///
     /// # Errors
     /// [`PictureError::Size`] where the picture does not fit the size rule.
-    pub fn apply(&self, _picture: &Picture, _stride: usize) -> Result<(Pixels, Geometry), PictureError> {
-        todo!()
+    pub fn apply(&self, picture: &Picture, stride: usize) -> Result<(Pixels, Geometry), PictureError> {
+        let (width, height) = self.size.resolve(picture.width, picture.height, stride)?;
+        let original = (picture.width, picture.height);
+        let (mut pixels, covered) = match self.size {
+            SizeRule::Native => (resample::crop(picture, width, height), (width, height)),
+            _ => (resample::resize(picture, width, height, self.filter), original),
+        };
+        self.normalisation.apply(&mut pixels);
+        Ok((pixels, Geometry { picture: original, covered, grid: (height / stride, width / stride) }))
     }
 }
 
@@ -68,7 +92,11 @@ pub enum PictureError {
         reason: String,
     },
     /// Larger than the decoding limits.
-    #[error("{} is too large: {width}x{height} pixels, at most {limit} megapixels are read", path.display())]
+    #[error(
+        "{} is too large: it has {width}x{height} pixels, at most {} on a side and {} million in all are read; \
+         scale it down",
+        path.display(), decode::MAX_SIDE, decode::MAX_MEGAPIXELS
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -76,8 +104,16 @@ pub enum PictureError {
         width: u32,
         /// In pixels.
         height: u32,
-        /// Megapixels.
-        limit: u32,
+    },
+    /// Samples that are no picture of the size named with them.
+    #[error("a picture of {width}x{height} pixels has 3 bytes a pixel and at least one pixel, got {got} bytes")]
+    Samples {
+        /// In pixels.
+        width: usize,
+        /// In pixels.
+        height: usize,
+        /// Bytes.
+        got: usize,
     },
     /// The size rule cannot be met.
     #[error("{0}")]
@@ -90,4 +126,47 @@ pub enum PictureError {
 /// As [`decode::read`].
 pub fn read(path: &Path) -> crate::Result<Picture> {
     decode::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preprocessing(size: SizeRule) -> Preprocessing {
+        Preprocessing { size, filter: Filter::Bilinear, normalisation: Normalisation::SATELLITE }
+    }
+
+    #[test]
+    fn normalises_each_channel_and_knows_where_the_grid_lies() {
+        let picture = Picture::from_rgb(40, 20, [255, 0, 51].repeat(800)).expect("RGB");
+        let (pixels, geometry) = preprocessing(SizeRule::ShortSide(32)).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height), (64, 32));
+        let plane = 64 * 32;
+        for (channel, value) in [1.0f32, 0.0, 0.2].into_iter().enumerate() {
+            let expected = (value - Normalisation::SATELLITE.mean[channel]) / Normalisation::SATELLITE.std[channel];
+            let values = &pixels.data[channel * plane..][..plane];
+            assert!(values.iter().all(|v| (v - expected).abs() < 1e-5), "channel {channel}");
+        }
+        assert_eq!(geometry, Geometry { picture: (40, 20), covered: (40, 20), grid: (2, 4) });
+
+        let (pixels, geometry) = preprocessing(SizeRule::Native).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height, pixels.data.len()), (32, 16, 3 * 32 * 16));
+        assert_eq!(geometry, Geometry { picture: (40, 20), covered: (32, 16), grid: (1, 2) });
+    }
+
+    #[test]
+    fn one_pixel_is_a_picture() {
+        let picture = Picture::from_rgb(1, 1, vec![1, 2, 3]).expect("RGB");
+        let (pixels, geometry) = preprocessing(SizeRule::ShortSide(768)).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height, geometry.grid), (768, 768, (48, 48)));
+        assert!(pixels.data.iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn samples_must_be_those_of_the_size() {
+        for (width, height, len) in [(2, 2, 11), (0, 5, 0), (usize::MAX, 2, 6)] {
+            let error = Picture::from_rgb(width, height, vec![0; len]).expect_err("another size");
+            assert!(error.to_string().contains(&len.to_string()), "{error}");
+        }
+    }
 }
