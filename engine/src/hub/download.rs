@@ -100,9 +100,10 @@ impl Fetch<'_> {
             return Ok(());
         }
         let mut buffer = vec![0; CHUNK];
+        let mut file = part.file.try_clone().map_err(HubError::cache("read", &part.path))?.take(present);
         loop {
             self.cancel.check()?;
-            let count = part.file.read(&mut buffer).map_err(HubError::cache("read", &part.path))?;
+            let count = file.read(&mut buffer).map_err(HubError::cache("read", &part.path))?;
             if count == 0 {
                 return Ok(());
             }

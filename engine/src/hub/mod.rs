@@ -16,6 +16,7 @@ pub use config::{DEFAULT_ENDPOINT, HubConfig, Token};
 pub use disk::free_space;
 pub use error::{HubError, size_text};
 
+use crate::model::zoo::{ZooModel, ZooSource};
 use crate::{Cancel, Progress, Result};
 use cache::{INDEX, RepoCache, WEIGHTS};
 use client::Client;
@@ -57,9 +58,9 @@ pub struct Licence {
 pub const DINOV3_LICENCE: Licence = Licence {
     name: "DINOv3 License",
     url: "https://ai.meta.com/resources/models-and-libraries/dinov3-license/",
-    summary: "By downloading you accept the DINOv3 License of Meta: commercial use and redistribution are allowed under \
-              the same terms, publications must acknowledge DINOv3, and use for weapons, military, nuclear or espionage \
-              purposes is forbidden.",
+    summary: "By downloading you accept the DINOv3 License of Meta: you may use, change and redistribute the weights under \
+              these same terms, publications must acknowledge DINOv3, and military, weapons, nuclear and espionage uses \
+              as well as reverse engineering are forbidden.",
 };
 
 /// A model and where the hub has it.
@@ -86,6 +87,19 @@ pub enum Source {
 }
 
 impl HubModel {
+    /// Where the hub has a model of the zoo; `None` for the one that is part of the program.
+    pub fn from_zoo(model: &ZooModel) -> Option<Self> {
+        match model.source {
+            ZooSource::Embedded => None,
+            ZooSource::Published(places) => Some(Self {
+                name: model.name.to_owned(),
+                public: Some(Repo::timm(places.timm)),
+                gated: Some(Repo::transformers(places.gated)),
+                licence: Some(DINOV3_LICENCE),
+            }),
+        }
+    }
+
     /// The repository of that kind.
     ///
     /// # Errors
