@@ -10,6 +10,7 @@ pub mod attention;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+pub mod depthwise;
 pub mod linear;
 mod math;
 mod scratch;
