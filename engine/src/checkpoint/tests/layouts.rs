@@ -290,3 +290,12 @@ fn a_bias_mask_of_nan_does_not_matter() {
     }
     assert_same(&open(&tensors, "").unwrap(), &original, Layout::Meta);
 }
+
+#[test]
+fn another_activation_is_another_network() {
+    let original = Weights::random(&files::tiny_swiglu(), 3);
+    let tensors = transformers_vit(&original, "layer.");
+    assert!(open(&tensors, r#"{"num_attention_heads": 2, "hidden_act": "silu"}"#).is_ok());
+    let error = open(&tensors, r#"{"num_attention_heads": 2, "hidden_act": "gelu"}"#).err().unwrap().to_string();
+    assert!(error.contains("activation \"gelu\""), "{error}");
+}
