@@ -118,13 +118,13 @@ pub fn differences(got: &Tensors, expected: &Tensors, bounds: Bounds) -> String 
             continue;
         }
         let error = relative_error(&got.data, &expected.data);
-        if !(error <= bounds.relative) {
+        if error.is_nan() || error > bounds.relative {
             line(name, format!("relative error {error:.2e}, at most {:.0e} is allowed", bounds.relative));
         }
         if let [_, cols, dim] = got.shape[..] {
             let patches = got.data.chunks_exact(dim).zip(expected.data.chunks_exact(dim));
             let cosines = patches.map(|(a, b)| cosine(a, b)).enumerate();
-            let wrong: Vec<_> = cosines.filter(|(_, cosine)| !(*cosine >= bounds.cosine)).collect();
+            let wrong: Vec<_> = cosines.filter(|(_, cosine)| cosine.is_nan() || *cosine < bounds.cosine).collect();
             if let Some((first, cosine)) = wrong.first() {
                 let (row, col) = (first / cols, first % cols);
                 let n = wrong.len();
