@@ -4,15 +4,13 @@ import argparse
 import importlib.metadata
 import json
 import logging
-import os
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import peers
+from common import dinoscope_bench, machine, table
 
 OURS = {"dinoscope f32": "f32", "dinoscope bf16": "bf16"}
 
@@ -43,10 +41,9 @@ def time_peer(forward: peers.Forward, passes: int) -> list[float]:
 
 def time_dinoscope(options: argparse.Namespace, model: str, size: int, dtype: str) -> list[float]:
     """One process a turn; it warms up by itself and reports its median."""
-    command = [options.dinoscope, "bench", "--random-weights", "--model", model, "--size", str(size), "--device", "cpu"]
-    command += ["--dtype", dtype, "--threads", str(options.threads), "--iters", str(options.passes), "--json"]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return [json.loads(result.stdout)["backbone"]["median_ms"]]
+    arguments = ["--model", model, "--size", size, "--dtype", dtype]
+    arguments += ["--threads", options.threads, "--iters", options.passes]
+    return [dinoscope_bench(options.dinoscope, "backbone", *arguments)]
 
 
 def measure(options: argparse.Namespace, model: str, size: int) -> dict[str, list[float]]:
@@ -68,11 +65,6 @@ def measure(options: argparse.Namespace, model: str, size: int) -> dict[str, lis
     return times
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def report(results: dict[tuple[str, int], dict[str, list[float]]]) -> str:
     names = list(next(iter(results.values())))
     medians = {case: {name: statistics.median(t) for name, t in times.items()} for case, times in results.items()}
@@ -86,19 +78,13 @@ def report(results: dict[tuple[str, int], dict[str, list[float]]]) -> str:
     return "\n".join(text)
 
 
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     options = arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     versions = [f"{p} {importlib.metadata.version(p)}" for p in ("openvino", "onnxruntime", "torch", "transformers")]
-    print(f"{cpu_name()}, {os.cpu_count()} CPUs, {options.threads} threads, {options.rounds} rounds of {options.passes}; ")
-    print(f"{', '.join(versions)}; load average before: {os.getloadavg()[0]:.1f}\n", flush=True)
+    print(f"{machine()} at the start; {options.threads} threads, {options.rounds} rounds of {options.passes} passes;")
+    print(f"{', '.join(versions)}.\n", flush=True)
     results = {(model, size): measure(options, model, size) for model in options.models for size in options.sizes}
     print(report(results))
     if options.json:
