@@ -85,10 +85,16 @@ def main() -> None:
     versions = [f"{p} {importlib.metadata.version(p)}" for p in ("openvino", "onnxruntime", "torch", "transformers")]
     print(f"{machine()} at the start; {options.threads} threads, {options.rounds} rounds of {options.passes} passes;")
     print(f"{', '.join(versions)}.\n", flush=True)
-    results = {(model, size): measure(options, model, size) for model in options.models for size in options.sizes}
-    print(report(results))
-    if options.json:
-        options.json.write_text(json.dumps({f"{model}-{size}": times for (model, size), times in results.items()}))
+    results: dict[tuple[str, int], dict[str, list[float]]] = {}
+    try:
+        for model in options.models:
+            for size in options.sizes:
+                results[model, size] = measure(options, model, size)
+    finally:  # what is finished counts when the rest is interrupted
+        if results:
+            print(report(results))
+        if options.json:
+            options.json.write_text(json.dumps({f"{model}-{size}": times for (model, size), times in results.items()}))
 
 
 if __name__ == "__main__":
