@@ -11,6 +11,7 @@ pub(super) type Shapes = HashMap<String, Vec<usize>>;
 
 /// The architecture, or what speaks against a DINOv3 backbone.
 pub(super) fn infer(family: Family, shapes: &Shapes, sidecar: &Sidecar) -> Result<ModelConfig, String> {
+    check_activation(shapes, sidecar)?;
     match family {
         Family::Vit => vit(shapes, sidecar).map(ModelConfig::Vit),
         Family::ConvNext => convnext(shapes, sidecar).map(ModelConfig::ConvNext),
@@ -46,6 +47,19 @@ fn vit(shapes: &Shapes, sidecar: &Sidecar) -> Result<VitConfig, String> {
         layer_scale: shapes.contains_key("blocks.0.ls1.gamma"),
         norm_eps: sidecar.norm_eps.unwrap_or(1e-5),
     })
+}
+
+/// A network with another activation has the same tensors and other features.
+fn check_activation(shapes: &Shapes, sidecar: &Sidecar) -> Result<(), String> {
+    let known: &[&str] = if shapes.contains_key("blocks.0.mlp.w1.weight") { &["silu", "swish"] } else { &["gelu"] };
+    match &sidecar.activation {
+        Some(activation) if !known.contains(&activation.as_str()) => Err(format!(
+            "its config.json asks for the activation \"{}\", DINOv3 has {}",
+            activation.escape_debug(),
+            known[0]
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// From config.json, else from the stored RoPE periods (one per four channels of a head), else by the published widths.

@@ -168,6 +168,11 @@ impl Checkpoint {
         &self.tensors
     }
 
+    /// Bytes of all files together.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.content.bytes().len() as u64).sum()
+    }
+
     pub(super) fn sidecar(&self) -> &Sidecar {
         &self.sidecar
     }
@@ -253,7 +258,7 @@ fn map(path: &Path) -> Result<Mmap, CheckpointError> {
 }
 
 /// Lists the tensors of a file by what it begins with.
-fn list(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
+pub(super) fn list(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
     if bytes.is_empty() {
         Err("it is empty".into())
     } else if zip::is_zip(bytes) {

@@ -7,6 +7,8 @@ use super::element::ElementType;
 
 /// No backbone's pickle comes near this; it bounds the memory of hostile ones.
 const MAX_BYTES: usize = 4 << 20;
+/// A published backbone's pickle makes some ten thousand values.
+const MAX_VALUES: usize = 1 << 20;
 
 /// Index of a [`Node`]. Containers are shared through the memo, so values are references into one arena.
 pub(super) type Id = usize;
@@ -91,6 +93,9 @@ impl<'a> Machine<'a> {
     fn run(&mut self) -> Result<Id, String> {
         loop {
             let at = self.at;
+            if self.nodes.len().max(self.memo.len()) > MAX_VALUES {
+                return Err(format!("its pickle makes more than {MAX_VALUES} values"));
+            }
             match self.byte()? {
                 b'.' => return self.pop(),
                 opcode => self.step(opcode).map_err(|reason| format!("{reason} (pickle byte {at})"))?,
@@ -278,11 +283,9 @@ impl<'a> Machine<'a> {
             return Err("it calls something that is no known function".into());
         };
         let node = match global {
-            Global::OrderedDict => match arguments.first().map(|&id| &self.nodes[id]) {
-                None => Node::Dict(Vec::new()),
-                Some(Node::List(items)) => Node::Dict(self.pairs_in(items)?),
-                Some(_) => return Err("an OrderedDict is made of something unknown".into()),
-            },
+            // Its items follow as SETITEMS.
+            Global::OrderedDict if arguments.is_empty() => Node::Dict(Vec::new()),
+            Global::OrderedDict => return Err("an OrderedDict is made in an unknown way".into()),
             Global::RebuildTensor => {
                 let tensor = self.tensor(arguments).ok_or("a tensor is described in an unknown way")?;
                 Node::Tensor(Box::new(tensor))
@@ -329,14 +332,6 @@ impl<'a> Machine<'a> {
             _ => None,
         };
         if items.len() > MAX_RANK { None } else { items.iter().map(size).collect() }
-    }
-
-    fn pairs_in(&self, items: &[Id]) -> Result<Vec<(Id, Id)>, String> {
-        let pair = |&id: &Id| match &self.nodes[id] {
-            Node::Tuple(pair) | Node::List(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err("an OrderedDict is made of something unknown".to_owned()),
-        };
-        items.iter().map(pair).collect()
     }
 
     fn append(&mut self, items: Vec<Id>) -> Result<(), String> {

@@ -19,6 +19,8 @@ pub(super) struct Sidecar {
     pub(super) rope_base: Option<f64>,
     /// Whether transformers uses the bias of k, which no published model has.
     pub(super) key_bias: bool,
+    /// Activation of the feed-forward network, as transformers names it.
+    pub(super) activation: Option<String>,
     /// Mean and deviation of the training pictures.
     pub(super) normalisation: Option<Normalisation>,
 }
@@ -42,6 +44,7 @@ impl Sidecar {
                 .or_else(|| positive(&config["rope_parameters"]["rope_theta"]))
                 .or_else(|| positive(&timm["rope_temperature"])),
             key_bias: config["key_bias"].as_bool().unwrap_or(false),
+            activation: config["hidden_act"].as_str().map(str::to_owned),
             normalisation: normalisation(&preprocessor["image_mean"], &preprocessor["image_std"])
                 .or_else(|| {
                     let processor = &processor["image_processor"];

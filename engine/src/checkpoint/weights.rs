@@ -119,7 +119,18 @@ impl Weights {
             let reason = format!("it has no tensor `{first}`{others}");
             return Err(CheckpointError::NotDinov3 { path: self.path.clone(), reason });
         }
-        tensors.iter().try_for_each(|(name, shape)| file.pieces(name, shape).map(|_| ()))?;
+        let mut stored_bytes = 0u64;
+        for (name, shape) in &tensors {
+            for piece in file.pieces(name, shape)? {
+                if let Piece::Stored(tensor) = piece {
+                    stored_bytes = stored_bytes.saturating_add(tensor.bytes.len() as u64);
+                }
+            }
+        }
+        // Tensors of torch.save may share their elements, so that a small file could ask for any amount of memory.
+        if stored_bytes > file.checkpoint.bytes() {
+            return Err(unreadable(&self.path, "its weights share their elements, which those of a backbone never do"));
+        }
         if let (ModelConfig::Vit(vit), Some(_)) = (&self.config, file.origin("rope_embed.periods")) {
             file.pieces("rope_embed.periods", &[vit.head_dim() / 4])?;
         }
@@ -162,10 +173,11 @@ impl Weights {
             Source::Random { .. } => None,
         };
         let is_satellite = || {
-            // A file in the Hugging Face cache lies at models--OWNER--NAME/snapshots/REVISION/FILE.
             let absolute = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-            let mut names = absolute.ancestors().take(4).filter_map(Path::file_name);
-            names.any(|name| name.to_string_lossy().to_ascii_lowercase().contains("sat493m"))
+            // A file in the Hugging Face cache lies at models--OWNER--NAME/snapshots/REVISION/FILE.
+            let mut names = absolute.ancestors().filter_map(Path::file_name).map(|name| name.to_string_lossy());
+            let near = names.by_ref().take(2).any(|name| is_satellite_name(&name));
+            near || names.take(2).any(|name| name.starts_with("models--") && is_satellite_name(&name))
         };
         stated.unwrap_or_else(|| if is_satellite() { Normalisation::SATELLITE } else { Normalisation::WEB })
     }
@@ -220,6 +232,10 @@ impl Weights {
         };
         Inspection::new(&self.path, self.layout, &self.config, tensors)
     }
+}
+
+fn is_satellite_name(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("sat493m")
 }
 
 const ROPE_PERIODS: &str = "rope_embed.periods";
