@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod backend;
 pub mod cancel;
 pub mod checkpoint;
+pub mod draw;
 pub mod encoder;
 pub mod error;
 pub mod features;
