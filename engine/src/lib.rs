@@ -15,6 +15,7 @@ pub mod features;
 pub mod hub;
 pub mod image;
 pub mod model;
+pub mod output;
 pub mod progress;
 
 pub use cancel::Cancel;

@@ -1,12 +1,15 @@
 //! From a picture file to what a backbone reads.
 
 pub mod decode;
+pub mod mask;
 pub mod normalise;
 pub mod resample;
 pub mod size;
+pub mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use mask::{Mask, read_mask};
 pub use normalise::Normalisation;
 pub use resample::Filter;
 pub use size::SizeRule;
@@ -22,6 +25,20 @@ pub struct Picture {
     pub height: usize,
     /// `[height, width, 3]`
     pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of samples that are already there, `rgb` being `[height, width, 3]`.
+    ///
+    /// # Errors
+    /// [`PictureError::Samples`] where the picture has no pixels or `rgb` has another length.
+    pub fn from_rgb(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self, PictureError> {
+        let expected = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
+        if rgb.is_empty() || expected != Some(rgb.len()) {
+            return Err(PictureError::Samples { width, height, got: rgb.len() });
+        }
+        Ok(Self { width, height, rgb })
+    }
 }
 
 /// A picture at the size of the model's input, normalised.
@@ -51,8 +68,15 @@ impl Preprocessing {
     ///
     /// # Errors
     /// [`PictureError::Size`] where the picture does not fit the size rule.
-    pub fn apply(&self, _picture: &Picture, _stride: usize) -> Result<(Pixels, Geometry), PictureError> {
-        todo!()
+    pub fn apply(&self, picture: &Picture, stride: usize) -> Result<(Pixels, Geometry), PictureError> {
+        let (width, height) = self.size.resolve(picture.width, picture.height, stride)?;
+        let original = (picture.width, picture.height);
+        let (mut pixels, covered) = match self.size {
+            SizeRule::Native => (resample::crop(picture, width, height), (width, height)),
+            _ => (resample::resize(picture, width, height, self.filter), original),
+        };
+        self.normalisation.apply(&mut pixels);
+        Ok((pixels, Geometry { picture: original, covered, grid: (height / stride, width / stride) }))
     }
 }
 
@@ -68,7 +92,11 @@ pub enum PictureError {
         reason: String,
     },
     /// Larger than the decoding limits.
-    #[error("{} is too large: {width}x{height} pixels, at most {limit} megapixels are read", path.display())]
+    #[error(
+        "{} is too large: it has {width}x{height} pixels, at most {} on a side and {} million in all are read; \
+         scale it down",
+        path.display(), decode::MAX_SIDE, decode::MAX_MEGAPIXELS
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -76,8 +104,16 @@ pub enum PictureError {
         width: u32,
         /// In pixels.
         height: u32,
-        /// Megapixels.
-        limit: u32,
+    },
+    /// Samples that are no picture of the size named with them.
+    #[error("a picture of {width}x{height} pixels has 3 bytes a pixel and at least one pixel, got {got} bytes")]
+    Samples {
+        /// In pixels.
+        width: usize,
+        /// In pixels.
+        height: usize,
+        /// Bytes.
+        got: usize,
     },
     /// The size rule cannot be met.
     #[error("{0}")]
