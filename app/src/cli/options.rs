@@ -31,7 +31,7 @@ pub struct CommonOptions {
     pub dtype: Option<Dtype>,
 
     /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768]
-    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, global = true, value_name = "SIZE")]
     pub size: Option<SizeRule>,
 
     /// Interpolation of the resize, antialiased
@@ -150,21 +150,6 @@ fn parse_dtype(text: &str) -> Result<Dtype, String> {
     }
 }
 
-fn parse_size(text: &str) -> Result<SizeRule, String> {
-    let positive = |part: &str| part.parse::<usize>().ok().filter(|&n| n > 0);
-    if text == "native" {
-        return Ok(SizeRule::Native);
-    }
-    if let Some((width, height)) = text.split_once('x') {
-        if let (Some(width), Some(height)) = (positive(width), positive(height)) {
-            return Ok(SizeRule::Exact { width, height });
-        }
-    } else if let Some(side) = positive(text) {
-        return Ok(SizeRule::ShortSide(side));
-    }
-    Err("expected a number of pixels, as in 768, WIDTHxHEIGHT, as in 1024x768, or native".to_owned())
-}
-
 fn parse_threads(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| "expected a number from 1 to 1024".to_owned())
 }
@@ -172,16 +157,6 @@ fn parse_threads(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("768"), Ok(SizeRule::ShortSide(768)));
-        assert_eq!(parse_size("1024x768"), Ok(SizeRule::Exact { width: 1024, height: 768 }));
-        assert_eq!(parse_size("native"), Ok(SizeRule::Native));
-        for wrong in ["", "0", "-1", "0x16", "16x", "x16", "16x16x16", "big"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn devices() {
