@@ -105,7 +105,7 @@ fn reason(format: ImageFormat, error: &ImageError) -> String {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             format!("the {name} file ends too early; it may be a partial copy")
         }
-        ImageError::Unsupported(_) => format!("this kind of {name} file is not supported ({error})"),
+        ImageError::Unsupported(_) => format!("this kind of {name} file is not supported, convert it to PNG ({error})"),
         ImageError::Limits(_) => format!("the {name} file needs more memory than is allowed"),
         _ => format!("the {name} file is broken ({error})"),
     }

@@ -127,3 +127,46 @@ pub enum PictureError {
 pub fn read(path: &Path) -> crate::Result<Picture> {
     decode::read(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preprocessing(size: SizeRule) -> Preprocessing {
+        Preprocessing { size, filter: Filter::Bilinear, normalisation: Normalisation::SATELLITE }
+    }
+
+    #[test]
+    fn normalises_each_channel_and_knows_where_the_grid_lies() {
+        let picture = Picture::from_rgb(40, 20, [255, 0, 51].repeat(800)).expect("RGB");
+        let (pixels, geometry) = preprocessing(SizeRule::ShortSide(32)).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height), (64, 32));
+        let plane = 64 * 32;
+        for (channel, value) in [1.0f32, 0.0, 0.2].into_iter().enumerate() {
+            let expected = (value - Normalisation::SATELLITE.mean[channel]) / Normalisation::SATELLITE.std[channel];
+            let values = &pixels.data[channel * plane..][..plane];
+            assert!(values.iter().all(|v| (v - expected).abs() < 1e-5), "channel {channel}");
+        }
+        assert_eq!(geometry, Geometry { picture: (40, 20), covered: (40, 20), grid: (2, 4) });
+
+        let (pixels, geometry) = preprocessing(SizeRule::Native).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height, pixels.data.len()), (32, 16, 3 * 32 * 16));
+        assert_eq!(geometry, Geometry { picture: (40, 20), covered: (32, 16), grid: (1, 2) });
+    }
+
+    #[test]
+    fn one_pixel_is_a_picture() {
+        let picture = Picture::from_rgb(1, 1, vec![1, 2, 3]).expect("RGB");
+        let (pixels, geometry) = preprocessing(SizeRule::ShortSide(768)).apply(&picture, 16).expect("fits");
+        assert_eq!((pixels.width, pixels.height, geometry.grid), (768, 768, (48, 48)));
+        assert!(pixels.data.iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn samples_must_be_those_of_the_size() {
+        for (width, height, len) in [(2, 2, 11), (0, 5, 0), (usize::MAX, 2, 6)] {
+            let error = Picture::from_rgb(width, height, vec![0; len]).expect_err("another size");
+            assert!(error.to_string().contains(&len.to_string()), "{error}");
+        }
+    }
+}
