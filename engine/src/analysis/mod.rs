@@ -46,3 +46,12 @@ pub enum AnalysisError {
     #[error("the features hold NaN or infinite numbers; check the weights, or use --dtype f32")]
     NotFinite,
 }
+
+/// That a mask or map has the size it needs; both (rows, columns).
+fn check_mask(got: (usize, usize), expected: (usize, usize)) -> Result<(), AnalysisError> {
+    let width_height = |(rows, cols)| (cols, rows);
+    if got == expected {
+        return Ok(());
+    }
+    Err(AnalysisError::MaskSize { expected: width_height(expected), got: width_height(got) })
+}
