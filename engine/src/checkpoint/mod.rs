@@ -1,6 +1,34 @@
-//! Checkpoint files: what is in them, and whose layout they follow.
+//! Checkpoint files: what is in them, whose layout they follow, and their tensors under one set of names.
+//!
+//! ```text
+//! file or folder ─ open::Checkpoint ─ layout (names) ─ infer (shapes → ModelConfig) ─► Weights ─► a backend
+//! ```
+//! Nothing in a file is ever executed, and no size it states is believed before it was compared with the bytes that
+//! are there.
+
+mod element;
+mod hash;
+mod infer;
+mod inspect;
+mod layout;
+mod open;
+mod pickle;
+mod random;
+mod safetensors;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+mod torch;
+mod weights;
+mod zip;
 
 use std::path::PathBuf;
+
+pub use element::ElementType;
+pub use inspect::{Inspection, TensorInfo};
+pub use layout::Layout;
+pub use open::{Checkpoint, Tensor};
+pub use weights::Weights;
 
 /// Why a checkpoint could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -13,23 +41,50 @@ pub enum CheckpointError {
         /// What is wrong and where.
         reason: String,
     },
-}
-
-/// Where a backbone's tensors come from, under Meta's names (`blocks.0.attn.qkv.weight`), whatever the file's layout:
-/// q, k and v are joined, the bias of k is zero, RoPE periods are computed where the file has none.
-pub struct Weights;
-
-impl Weights {
-    /// Whether there is a tensor of that name.
-    pub fn has(&self, _name: &str) -> bool {
-        todo!()
-    }
-
-    /// One tensor as f32, row-major.
-    ///
-    /// # Errors
-    /// [`CheckpointError`] where it is missing, has another shape (expected and got are named) or holds NaN or infinity.
-    pub fn load(&self, _name: &str, _shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        todo!()
-    }
+    /// A checkpoint of something else, or of half a model.
+    #[error("{} is not a complete DINOv3 backbone: {reason}", path.display())]
+    NotDinov3 {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or too much.
+        reason: String,
+    },
+    /// A tensor was asked for that is not there.
+    #[error("{} has no tensor `{tensor}`", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Meta's name of the tensor.
+        tensor: String,
+    },
+    /// A tensor has another shape than its neighbours say.
+    #[error("tensor `{tensor}` of {} has shape {got:?}, expected {expected:?}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// What the architecture needs.
+        expected: Vec<usize>,
+        /// What the file has.
+        got: Vec<usize>,
+    },
+    /// A tensor of integers, or of a quantised type.
+    #[error("tensor `{tensor}` of {} is {got}: only f16, bf16, f32 and f64 weights are read", path.display())]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// What the file has.
+        got: ElementType,
+    },
+    /// A tensor holds numbers that no trained model has.
+    #[error("tensor `{tensor}` of {} holds NaN or infinity: the weights are damaged", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+    },
 }

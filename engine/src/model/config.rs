@@ -27,7 +27,7 @@ pub struct VitConfig {
     pub registers: usize,
     /// Side of a square patch in pixels.
     pub patch: usize,
-    /// Whether q and v have a bias (k never has one: it is masked to zero).
+    /// Whether q and v have a bias. That of k is zero in every published model; `attn.qkv.bias` has a place for it.
     pub qkv_bias: bool,
     /// Whether CLS and registers have a final norm of their own (`cls_norm`).
     pub untied_cls_norm: bool,
