@@ -38,7 +38,7 @@ impl Context {
         if self.options.json {
             let mut out = stdout().lock();
             serde_json::to_writer_pretty(&mut out, value)
-                .and_then(|()| Ok(writeln!(out)?))
+                .and_then(|()| writeln!(out).map_err(serde_json::Error::io))
                 .or_else(|error| {
                     // A reader that closes the pipe early (`| head`) has what it wanted.
                     if error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe) { Ok(()) } else { Err(error) }

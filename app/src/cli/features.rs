@@ -130,3 +130,41 @@ pub fn write(
             .collect(),
     }
 }
+
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+fn tensors(encoded: &Encoded) -> Vec<Tensor> {
+    let mut all = tensors_of_layer("", &encoded.output);
+    for (layer, features) in &encoded.layers {
+        all.extend(tensors_of_layer(&format!("layer_{layer}."), features));
+    }
+    all
+}
+
+fn tensors_of_layer(prefix: &str, features: &Features) -> Vec<Tensor> {
+    let (registers, dim) = features.registers.dim();
+    let grid = &features.patch;
+    let mut tensors = vec![
+        Tensor { name: format!("{prefix}cls"), shape: vec![features.cls.len()], values: features.cls.clone() },
+        Tensor {
+            name: format!("{prefix}patch"),
+            shape: vec![grid.rows, grid.cols, grid.dim()],
+            values: grid.data.iter().copied().collect(),
+        },
+    ];
+    if registers > 0 {
+        tensors.insert(
+            1,
+            Tensor {
+                name: format!("{prefix}registers"),
+                shape: vec![registers, dim],
+                values: features.registers.iter().copied().collect(),
+            },
+        );
+    }
+    tensors
+}

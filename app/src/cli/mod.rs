@@ -3,11 +3,13 @@
 mod bench;
 mod completions;
 mod context;
+mod doctor;
 mod drawing;
 mod exit;
 mod features;
 mod logger;
 mod matching;
+mod models;
 mod options;
 mod output;
 mod pca;
@@ -64,6 +66,8 @@ enum Command {
     Pca(pca::PcaArgs),
     Match(matching::MatchArgs),
     Bench(bench::BenchArgs),
+    Models(models::ModelsArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -89,6 +93,8 @@ fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Re
         Some(Command::Pca(args)) => pca::run(&args, context),
         Some(Command::Match(args)) => matching::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
+        Some(Command::Models(args)) => models::run(&args, context),
+        Some(Command::Doctor(args)) => doctor::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, &mut Cli::command()),
         None => {
             refuse_mistyped_subcommand(files);

@@ -1,0 +1,78 @@
+//! `dinoscope doctor`: what this machine offers.
+
+use anyhow::Result;
+use dinoscope_engine::doctor::{Report, examine};
+use dinoscope_engine::hub::{Hub, size_text};
+
+use super::context::Context;
+use super::models::hub_config;
+
+/// What this machine offers
+#[derive(clap::Args, Clone, Debug)]
+pub struct DoctorArgs {}
+
+/// Runs the subcommand.
+pub fn run(_args: &DoctorArgs, context: &Context) -> Result<()> {
+    let report = examine(&Hub::new(hub_config(context)));
+    if context.options.json {
+        return context.say_json(&serde_json::to_value(&report)?);
+    }
+    for line in lines(&report) {
+        context.say(line);
+    }
+    Ok(())
+}
+
+fn lines(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |label: &str, text: String| lines.push(format!("{label:<10}{text}"));
+    say("dinoscope", format!("{} on {}", report.version, report.platform));
+    let cpu = &report.cpu;
+    let model = cpu.model.as_deref().unwrap_or("unknown model");
+    say("CPU", format!("{model}, {} threads, {}", cpu.threads, list(&cpu.features, "no vector extensions")));
+    say("memory", {
+        let total = size_or_unknown(report.memory.total_bytes);
+        format!("{total}, {} available", size_or_unknown(report.memory.available_bytes))
+    });
+    for gpu in &report.gpus.adapters {
+        let features = [("f16", gpu.shader_f16), ("subgroups", gpu.subgroup), ("timers", gpu.timestamp_query)];
+        let features: Vec<_> = features.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+        let (buffer, binding) = (size_text(gpu.max_buffer_bytes), size_text(gpu.max_binding_bytes));
+        let kind = format!("{} ({}, {})", gpu.name, gpu.kind, gpu.backend);
+        say("GPU", format!("{kind}, {}, buffers to {buffer}, bindings to {binding}", list(&features, "no extras")));
+    }
+    if report.gpus.adapters.is_empty() {
+        say("GPU", report.gpus.problem.clone().unwrap_or_else(|| "none found".to_owned()));
+    }
+    let built = |yes: bool| if yes { "built in" } else { "not built in" };
+    say("backends", format!("CUDA {}, Metal {}", built(report.cuda_built_in), built(report.metal_built_in)));
+    let ffmpeg = report.video.ffmpeg.as_ref().map(|path| format!("ffmpeg at {}", path.display()));
+    let h264 = if report.video.h264_built_in { "H.264 built in" } else { "H.264 not built in yet" };
+    say("video", format!("{h264}, {}", ffmpeg.unwrap_or_else(|| "no ffmpeg on PATH".to_owned())));
+    let hub = &report.hub;
+    let token = hub.token_from.as_ref().map_or("no token".to_owned(), |source| format!("token from {source}"));
+    say(
+        "hub",
+        match (hub.reachable, &hub.problem) {
+            (None, _) => format!("{}, not tried (offline), {token}", hub.endpoint),
+            (_, Some(problem)) => problem.clone(),
+            _ => format!("{} reachable, {token}", hub.endpoint),
+        },
+    );
+    say("cache", format!("{}, {} free", report.cache.path.display(), size_or_unknown(report.cache.free_bytes)));
+    if let Some(install) = &report.libraries.install {
+        let missing: Vec<_> = report.libraries.missing.iter().map(|library| library.name).collect();
+        say("missing", format!("{} (the window needs them): {install}", missing.join(", ")));
+    } else if report.platform.starts_with("linux") {
+        say("libraries", "all that the window needs are there".to_owned());
+    }
+    lines
+}
+
+fn list(names: &[&str], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { names.join(" ") }
+}
+
+fn size_or_unknown(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "unknown".to_owned(), size_text)
+}
