@@ -24,9 +24,7 @@ pub fn run(args: &CompletionsArgs, command: &mut Command) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "dinoscope", &mut script);
     match std::io::stdout().lock().write_all(&script) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to stdout")
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
         _ => Ok(()),
     }
 }

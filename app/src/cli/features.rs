@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use dinoscope_engine::features::{Encoded, Features, Geometry};
-use dinoscope_engine::output::{write_npy, write_safetensors};
+use dinoscope_engine::output::{write_npy_values, write_safetensors};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -55,14 +55,15 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
     create_folder(&args.output)?;
     let mut encoder = context.load_encoder()?;
     let origin = Origin::of(&encoder);
-    let preprocessing = context.options.preprocessing(encoder.normalisation());
+    let prepare = pictures::Prepare::new(&encoder, context);
     let layers = distinct(&args.layers);
     let inputs = pictures::inputs(&args.images);
     let outcome = pictures::for_each(
         &inputs,
         context,
+        &prepare,
         "features",
-        |_, picture| Ok(encoder.encode(&picture, &preprocessing, &layers, &context.cancel)?),
+        |_, prepared| Ok((encoder.forward(&prepared.pixels, &layers, &context.cancel)?, prepared.geometry)),
         |input, (encoded, geometry)| {
             let files = write(&args.output, &input.stem, args.format, &encoded, &geometry, &origin)?;
             context.say(format!("{} → {}", input.path.display(), files.join(", ")));
@@ -75,7 +76,7 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
         "weights": provenance.weights,
         "device": provenance.device,
         "dtype": provenance.dtype,
-        "images": outcome.results.iter().flatten().collect::<Vec<_>>(),
+        "images": outcome.0.iter().flatten().collect::<Vec<_>>(),
     }))?;
     outcome.check()
 }
@@ -124,7 +125,7 @@ pub fn write(
             .iter()
             .map(|tensor| {
                 let path = file(format!("{stem}.{}.npy", tensor.name));
-                write_npy_values(&path, tensor)?;
+                write_npy_values(&path, &tensor.shape, &tensor.values)?;
                 Ok(path.display().to_string())
             })
             .collect(),

@@ -104,9 +104,8 @@ mod tests {
 
     #[test]
     fn an_input_is_no_output() {
-        let message = |output: &str| {
-            check_file(Path::new(output), &[Path::new("Cargo.toml")]).expect_err("refused").to_string()
-        };
+        let message =
+            |output: &str| check_file(Path::new(output), &[Path::new("Cargo.toml")]).expect_err("refused").to_string();
         assert!(message("./Cargo.toml").contains("one of the inputs"));
         assert!(message("src").contains("folder"));
         assert!(message("nowhere/out.png").contains("no folder nowhere"));

@@ -43,8 +43,8 @@ impl Pipeline<'_> {
         let running = || !stopped.load(Ordering::Relaxed) && !self.cancel.is_cancelled();
         let mut results: Vec<Option<Written>> = inputs.iter().map(|_| None).collect();
         thread::scope(|scope| {
-            let (to_infer, decoded) = sync_channel(WAITING);
-            let (to_write, encoded) = sync_channel(WAITING);
+            let (to_infer, decoded) = sync_channel::<(usize, Result<Decoded>)>(WAITING);
+            let (to_write, encoded) = sync_channel::<(usize, Result<Encoded>)>(WAITING);
             scope.spawn(move || {
                 for (index, input) in inputs.iter().enumerate().take_while(|_| running()) {
                     if to_infer.send((index, decode(input))).is_err() {
@@ -58,8 +58,8 @@ impl Pipeline<'_> {
                     if !running() {
                         continue;
                     }
-                    let input: &Input = &inputs[index];
-                    let result: Result<Written> = item.and_then(|item| write(input, item));
+                    let input = &inputs[index];
+                    let result = item.and_then(|item| write(input, item));
                     if result.as_ref().is_err_and(exit::is_cancelled) {
                         continue;
                     }

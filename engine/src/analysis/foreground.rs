@@ -6,6 +6,9 @@ use super::pca::{Basis, Sample};
 use super::{AnalysisError, check_mask};
 use crate::features::{FeatureGrid, Geometry};
 
+/// `[rows, cols]`, true for patches that belong to the object.
+pub type PatchMask = Array2<bool>;
+
 /// Share of each patch that a pixel mask `[height, width]` covers, `[rows, cols]` in 0..=1. Pixels that lie in two
 /// patches count in each by their overlap.
 ///
