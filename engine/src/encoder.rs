@@ -1,11 +1,18 @@
 //! A model ready to use: weights, preprocessing and device in one value.
 
-use crate::backend::{DeviceChoice, Dtype};
+use std::path::{Path, PathBuf};
+
+use crate::backend::candle::{CandleBackbone, open_device};
+use crate::backend::{Backbone, DeviceChoice, Dtype};
+use crate::checkpoint::Weights;
 use crate::features::{Encoded, Geometry};
-use crate::image::{Picture, Preprocessing};
-use crate::model::ModelConfig;
+use crate::hub::{Hub, HubError, HubModel};
+use crate::image::{Normalisation, Picture, Pixels, Preprocessing};
+use crate::model::{ModelConfig, zoo};
 use crate::{Cancel, Result};
-use std::path::PathBuf;
+
+/// Name of the bundled model.
+pub const DEMO: &str = "demo";
 
 /// Which weights to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,46 +44,101 @@ pub struct Provenance {
 }
 
 /// A loaded model.
-pub struct Encoder {}
+pub struct Encoder {
+    backbone: Box<dyn Backbone>,
+    normalisation: Normalisation,
+    provenance: Provenance,
+}
 
 impl Encoder {
-    /// Loads a model.
+    /// Loads a model. Without a `dtype` it is f32 on the processor and f16 on a GPU.
     ///
     /// # Errors
-    /// Whatever is wrong with the weights or the device.
-    pub fn load(_source: &ModelSource, _device: &DeviceChoice, _dtype: Option<Dtype>) -> Result<Self> {
-        todo!()
+    /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
+    /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
+    pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
+        let (device, device_name) = open_device(device)?;
+        let (name, weights, normalisation) = open_weights(source)?;
+        let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
+        let backbone = CandleBackbone::load(&weights, device, dtype)?;
+        Ok(Self {
+            backbone: Box::new(backbone),
+            normalisation,
+            provenance: Provenance {
+                model: name,
+                weights: weights.sha256()?,
+                device: device_name,
+                dtype: dtype.name().to_owned(),
+            },
+        })
     }
+
     /// Architecture.
     pub fn config(&self) -> &ModelConfig {
-        todo!()
+        self.backbone.config()
     }
-    /// Mean and deviation these weights expect (overridden by `--normalize`).
-    pub fn normalisation(&self) -> crate::image::Normalisation {
-        todo!()
+
+    /// Mean and deviation that these weights expect.
+    pub fn normalisation(&self) -> Normalisation {
+        self.normalisation
     }
+
     /// For exports.
     pub fn provenance(&self) -> &Provenance {
-        todo!()
+        &self.provenance
     }
+
     /// Preprocesses and runs one picture.
     ///
     /// # Errors
-    /// As [`Preprocessing::apply`] and [`crate::backend::Backbone::forward`].
+    /// As [`Preprocessing::apply`] and [`Backbone::forward`].
     pub fn encode(
         &mut self,
-        _picture: &Picture,
-        _preprocessing: &Preprocessing,
-        _layers: &[usize],
-        _cancel: &Cancel,
+        picture: &Picture,
+        preprocessing: &Preprocessing,
+        layers: &[usize],
+        cancel: &Cancel,
     ) -> Result<(Encoded, Geometry)> {
-        todo!()
+        let (pixels, geometry) = preprocessing.apply(picture, self.config().stride())?;
+        Ok((self.forward(&pixels, layers, cancel)?, geometry))
     }
+
     /// Runs pixels that are already prepared.
     ///
     /// # Errors
-    /// As [`crate::backend::Backbone::forward`].
-    pub fn forward(&mut self, _pixels: &crate::image::Pixels, _layers: &[usize], _cancel: &Cancel) -> Result<Encoded> {
-        todo!()
+    /// As [`Backbone::forward`].
+    pub fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded> {
+        self.backbone.forward(pixels, layers, cancel)
     }
+}
+
+fn open_weights(source: &ModelSource) -> Result<(String, Weights, Normalisation)> {
+    let known = |name: &str| zoo::find(name).ok_or_else(|| HubError::UnknownModel { name: name.to_owned() });
+    match source {
+        ModelSource::Named(name) if name == DEMO => {
+            let weights = Weights::demo()?;
+            let normalisation = weights.normalisation();
+            Ok((name.clone(), weights, normalisation))
+        }
+        ModelSource::Named(name) => {
+            let model = known(name)?;
+            let not_present = || HubError::NotPresent { name: name.clone() };
+            let folder = HubModel::from_zoo(model).and_then(|model| Hub::from_env().locate(&model));
+            let weights = Weights::open(&folder.ok_or_else(not_present)?)?;
+            Ok((name.clone(), weights, model.normalisation()))
+        }
+        ModelSource::Path(path) => {
+            let weights = Weights::open(path)?;
+            let normalisation = weights.normalisation();
+            Ok((stem(path), weights, normalisation))
+        }
+        ModelSource::Random { name, seed } => {
+            let model = known(name)?;
+            Ok((name.clone(), Weights::random(&model.config(), *seed), model.normalisation()))
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -44,12 +44,10 @@ pub enum Error {
         reason: String,
     },
     /// A layer was asked for that the model does not have.
-    #[error("layer {layer} does not exist: {model} has layers 0 to {last}")]
+    #[error("layer {layer} does not exist: the model has layers 0 to {last}")]
     Layer {
         /// As asked for.
         layer: usize,
-        /// Name of the model.
-        model: String,
         /// The last one there is.
         last: usize,
     },

@@ -1,6 +1,7 @@
 //! Where models run. The seam is the whole model, not the tensor operation.
 
 pub mod candle;
+pub mod cpu;
 
 use crate::features::Encoded;
 use crate::image::Pixels;
@@ -30,6 +31,17 @@ pub enum Dtype {
     F16,
     /// bfloat16.
     Bf16,
+}
+
+impl Dtype {
+    /// As `--dtype` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
 }
 
 /// `--device`

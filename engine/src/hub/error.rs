@@ -11,6 +11,12 @@ pub enum HubError {
         /// Name of the model.
         name: String,
     },
+    /// No model has that name.
+    #[error("there is no model named {name}: `dinoscope models` lists them")]
+    UnknownModel {
+        /// As asked for.
+        name: String,
+    },
     /// The model has no repository of the kind that was asked for.
     #[error("{name} has no {kind} repository on the hub: choose another model, or give its files by `--weights PATH`")]
     NoRepository {

@@ -1,1 +1,206 @@
-//! Backbones on candle: CPU, CUDA and Metal.
+//! Backbones on candle: the processor (through fused kernels), CUDA and Metal.
+
+mod convnext;
+mod device;
+mod fused;
+mod layers;
+mod patches;
+mod vit;
+
+pub use device::open as open_device;
+
+use candle_core::{Device, Tensor};
+use ndarray::Array2;
+
+use self::convnext::{ConvNext, Level};
+use self::layers::Place;
+use self::vit::Vit;
+use super::{Backbone, Dtype};
+use crate::checkpoint::Weights;
+use crate::features::{Encoded, FeatureGrid, Features};
+use crate::image::{PictureError, Pixels};
+use crate::model::ModelConfig;
+use crate::{Cancel, Error, Result};
+
+/// A backbone whose tensors are candle's.
+pub struct CandleBackbone {
+    config: ModelConfig,
+    place: Place,
+    network: Network,
+}
+
+enum Network {
+    Vit(Vit),
+    ConvNext(ConvNext),
+}
+
+impl CandleBackbone {
+    /// Puts all weights on the device.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] where a tensor is missing or broken, [`Error::Tensor`] where the device has no room.
+    pub fn load(weights: &Weights, device: Device, dtype: Dtype) -> Result<Self> {
+        Self::load_at(weights, Place::new(device, dtype))
+    }
+
+    fn load_at(weights: &Weights, place: Place) -> Result<Self> {
+        let config = weights.config().clone();
+        let network = match &config {
+            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place)?),
+            ModelConfig::ConvNext(convnext) => Network::ConvNext(ConvNext::load(convnext, weights, &place)?),
+        };
+        Ok(Self { config, place, network })
+    }
+
+    fn check(&self, pixels: &Pixels, layers: &[usize]) -> Result<()> {
+        let stride = self.config.stride();
+        let fits = |side: usize| side > 0 && side.is_multiple_of(stride);
+        if !fits(pixels.width) || !fits(pixels.height) || pixels.data.len() != 3 * pixels.width * pixels.height {
+            return Err(PictureError::Size(format!(
+                "the model needs multiples of {stride} pixels, got {}x{} ({} numbers)",
+                pixels.width,
+                pixels.height,
+                pixels.data.len()
+            ))
+            .into());
+        }
+        match layers.iter().find(|layer| **layer >= self.config.layers()) {
+            Some(&layer) => Err(Error::Layer { layer, last: self.config.layers() - 1 }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Backbone for CandleBackbone {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded> {
+        self.check(pixels, layers)?;
+        let stride = self.config.stride();
+        let grid = (pixels.height / stride, pixels.width / stride);
+        let (output, taken) = match &self.network {
+            Network::Vit(vit) => {
+                let (output, taken) = vit.forward(pixels, layers, &self.place, cancel)?;
+                let read = |tokens: &Tensor| read_tokens(tokens, grid);
+                (read(&output)?, taken.iter().map(read).collect::<Result<Vec<_>>>()?)
+            }
+            Network::ConvNext(convnext) => {
+                let (output, taken) = convnext.forward(pixels, layers, &self.place, cancel)?;
+                (read_level(&output)?, taken.iter().map(read_level).collect::<Result<Vec<_>>>()?)
+            }
+        };
+        Ok(Encoded { output, layers: layers.iter().copied().zip(taken).collect() })
+    }
+}
+
+/// `[1 + registers + rows * cols, dim]` to the host.
+fn read_tokens(tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<Features> {
+    let prefix = tokens.dim(0)? - rows * cols;
+    Ok(Features {
+        cls: tokens.get(0)?.to_vec1()?,
+        registers: read_matrix(&tokens.narrow(0, 1, prefix - 1)?)?,
+        patch: FeatureGrid { rows, cols, data: read_matrix(&tokens.narrow(0, prefix, rows * cols)?)? },
+    })
+}
+
+fn read_level(level: &Level) -> Result<Features> {
+    let (rows, cols) = level.grid;
+    Ok(Features {
+        cls: level.pooled.flatten_all()?.to_vec1()?,
+        registers: Array2::zeros((0, level.pooled.dim(1)?)),
+        patch: FeatureGrid { rows, cols, data: read_matrix(&level.positions)? },
+    })
+}
+
+fn read_matrix(tensor: &Tensor) -> Result<Array2<f32>> {
+    let shape = tensor.dims2()?;
+    let numbers = tensor.flatten_all()?.to_vec1()?;
+    Ok(Array2::from_shape_vec(shape, numbers).expect("a tensor has as many numbers as its shape says"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ConvNextConfig, Ffn, VitConfig};
+
+    fn pixels(width: usize, height: usize) -> Pixels {
+        let number = |i: usize| ((i * 7919) % 1009) as f32 / 500.0 - 1.0;
+        Pixels { width, height, data: (0..3 * width * height).map(number).collect() }
+    }
+
+    fn relative_error(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
+        ((a - b).mapv(|v| v * v).sum() / b.mapv(|v| v * v).sum()).sqrt()
+    }
+
+    /// What GPUs run, candle's own operations, against the processor's fused kernels.
+    fn check_plain_equals_fused(config: &ModelConfig, pixels: &Pixels) {
+        let weights = Weights::random(config, 7);
+        let run = |place| {
+            let mut backbone = CandleBackbone::load_at(&weights, place).expect("random weights load");
+            backbone.forward(pixels, &[0, 2], &Cancel::default()).expect("the pixels fit")
+        };
+        let fused = run(Place::new(Device::Cpu, Dtype::F32));
+        let plain = run(Place::plain(Device::Cpu, Dtype::F32));
+        for (fused, plain) in
+            std::iter::once((&fused.output, &plain.output)).chain((0..2).map(|i| (&fused.layers[i].1, &plain.layers[i].1)))
+        {
+            let error = relative_error(&fused.patch.data, &plain.patch.data);
+            assert!(error < 2e-5, "patches differ by {error}");
+            let cls = |features: &Features| Array2::from_shape_vec((1, features.cls.len()), features.cls.clone());
+            let error = relative_error(&cls(fused).expect("a row"), &cls(plain).expect("a row"));
+            assert!(error < 2e-5, "cls differs by {error}");
+        }
+    }
+
+    fn vit(ffn: Ffn) -> ModelConfig {
+        ModelConfig::Vit(VitConfig {
+            dim: 96,
+            depth: 3,
+            heads: 2,
+            ffn,
+            registers: 4,
+            patch: 16,
+            qkv_bias: true,
+            untied_cls_norm: false,
+            layer_scale: true,
+            norm_eps: 1e-5,
+        })
+    }
+
+    #[test]
+    fn plain_vit_equals_fused() {
+        check_plain_equals_fused(&vit(Ffn::Mlp { hidden: 200 }), &pixels(112, 80));
+    }
+
+    #[test]
+    fn plain_swiglu_vit_equals_fused() {
+        check_plain_equals_fused(&vit(Ffn::SwiGlu { hidden: 136 }), &pixels(80, 112));
+    }
+
+    #[test]
+    fn plain_convnext_equals_fused() {
+        let config = ConvNextConfig { depths: [1, 2, 1, 1], dims: [24, 40, 64, 72], norm_eps: 1e-6 };
+        check_plain_equals_fused(&ModelConfig::ConvNext(config), &pixels(96, 160));
+    }
+
+    #[test]
+    fn cancel_stops_the_forward_pass() {
+        let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
+        let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
+        let cancel = Cancel::default();
+        cancel.cancel();
+        assert!(matches!(backbone.forward(&pixels(32, 32), &[], &cancel), Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn wrong_sizes_and_layers_are_errors() {
+        let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
+        let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
+        let error = backbone.forward(&pixels(33, 32), &[], &Cancel::default()).expect_err("33 is no multiple of 16");
+        assert!(error.to_string().contains("33x32"), "{error}");
+        let error = backbone.forward(&pixels(32, 32), &[3], &Cancel::default()).expect_err("there are three blocks");
+        assert!(error.to_string().contains("0 to 2"), "{error}");
+    }
+}

@@ -1,0 +1,53 @@
+//! From `--device` to a candle device.
+
+use candle_core::Device;
+
+use crate::backend::DeviceChoice;
+use crate::{Error, Result};
+
+/// Opens the device and gives its name as `--device` takes it.
+///
+/// # Errors
+/// [`Error::Device`] where it is not built in, or the machine does not have it.
+pub fn open(choice: &DeviceChoice) -> Result<(Device, String)> {
+    let refuse = |device: &str, reason: String| Error::Device { device: device.to_owned(), reason };
+    match choice {
+        DeviceChoice::Auto => Ok(automatic()),
+        DeviceChoice::Cpu => Ok((Device::Cpu, "cpu".to_owned())),
+        DeviceChoice::Cuda(index) => {
+            let name = format!("cuda:{index}");
+            if !cfg!(feature = "cuda") {
+                let reason = "this build has no CUDA; build with `--features cuda`, or use `--device cpu`";
+                return Err(refuse(&name, reason.to_owned()));
+            }
+            match Device::new_cuda(*index) {
+                Ok(device) => Ok((device, name)),
+                Err(error) => Err(refuse(&name, format!("{error}; use `--device cpu`"))),
+            }
+        }
+        DeviceChoice::Metal => {
+            if !cfg!(feature = "metal") {
+                let reason = "this build has no Metal; build with `--features metal`, or use `--device cpu`";
+                return Err(refuse("metal", reason.to_owned()));
+            }
+            match Device::new_metal(0) {
+                Ok(device) => Ok((device, "metal".to_owned())),
+                Err(error) => Err(refuse("metal", format!("{error}; use `--device cpu`"))),
+            }
+        }
+        DeviceChoice::Wgpu(_) => {
+            Err(refuse("wgpu", "this version does not run models through wgpu yet; use `--device cpu`".to_owned()))
+        }
+    }
+}
+
+/// CUDA, then Metal, then the processor: the first that is built in and opens.
+fn automatic() -> (Device, String) {
+    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {
+        match open(&choice) {
+            Ok(opened) => return opened,
+            Err(error) => log::debug!("{error}"),
+        }
+    }
+    (Device::Cpu, "cpu".to_owned())
+}

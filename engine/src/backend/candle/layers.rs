@@ -1,0 +1,291 @@
+//! Layers of both architectures: on the processor each is one fused kernel, elsewhere candle's own operations.
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
+
+use super::fused::{FusedAttention, FusedLinear};
+use crate::backend::Dtype;
+use crate::backend::cpu::attention::{AttentionShape, Rope};
+use crate::backend::cpu::depthwise::Depthwise;
+use crate::backend::cpu::linear::{Epilogue, Norm};
+use crate::backend::cpu::{self, Kernels};
+use crate::checkpoint::{CheckpointError, Weights};
+use crate::Result;
+
+/// Scores that are held at once by attention on a GPU: 256 MB of f32.
+const SCORES: usize = 64 << 20;
+
+/// Where layers live.
+pub struct Place {
+    /// Of every tensor.
+    pub device: Device,
+    /// Type of weights and matrix inputs on a GPU.
+    dtype: DType,
+    /// Fused kernels; `None` on a GPU.
+    kernels: Option<Box<dyn Kernels>>,
+}
+
+impl Place {
+    /// Fused kernels on the processor, candle's operations elsewhere.
+    pub fn new(device: Device, dtype: Dtype) -> Self {
+        let kernels = device.is_cpu().then(|| cpu::kernels(dtype));
+        Self { device, dtype: candle_dtype(dtype), kernels }
+    }
+
+    /// Candle's own operations whatever the device: what GPUs run, in a form that any machine can test.
+    #[cfg(test)]
+    pub fn plain(device: Device, dtype: Dtype) -> Self {
+        Self { device, dtype: candle_dtype(dtype), kernels: None }
+    }
+
+    /// A tensor of f32.
+    pub fn tensor(&self, numbers: Vec<f32>, shape: &[usize]) -> TensorResult<Tensor> {
+        Tensor::from_vec(numbers, shape, &self.device)
+    }
+}
+
+fn candle_dtype(dtype: Dtype) -> DType {
+    match dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::Bf16 => DType::BF16,
+    }
+}
+
+/// Reads a layer norm over `dim` numbers.
+pub fn load_norm(weights: &Weights, name: &str, dim: usize, eps: f64) -> Result<Norm, CheckpointError> {
+    Ok(Norm {
+        weight: weights.load(&format!("{name}.weight"), &[dim])?,
+        bias: weights.load(&format!("{name}.bias"), &[dim])?,
+        eps: eps as f32,
+    })
+}
+
+/// A layer norm that stands alone.
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// Puts `norm` on the device.
+    pub fn new(norm: Norm, place: &Place) -> TensorResult<Self> {
+        let dim = norm.weight.len();
+        Ok(Self {
+            weight: place.tensor(norm.weight, &[dim])?,
+            bias: place.tensor(norm.bias, &[dim])?,
+            eps: norm.eps,
+        })
+    }
+
+    /// x: `[.., dim]` f32, contiguous.
+    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+        candle_nn::ops::layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// `epilogue(norm(x) Wᵀ + b)`; see [`Epilogue`].
+pub enum Linear {
+    /// One kernel, f32 in and out.
+    Fused(Box<FusedLinear>),
+    /// Candle's operations.
+    Plain(PlainLinear),
+}
+
+/// A linear layer of candle's operations.
+pub struct PlainLinear {
+    /// `[inputs, outputs]`
+    weight: Tensor,
+    /// `[outputs]`
+    bias: Tensor,
+    norm: Option<LayerNorm>,
+    epilogue: Epilogue,
+    /// LayerScale of [`Epilogue::AddScaled`], f32 `[outputs]`.
+    scale: Option<Tensor>,
+}
+
+impl Linear {
+    /// `weight` is `[outputs, inputs]` row-major, `bias` `[outputs]`.
+    pub fn new(
+        place: &Place,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        norm: Option<Norm>,
+        epilogue: Epilogue,
+    ) -> TensorResult<Self> {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        if let Some(kernels) = &place.kernels {
+            let width = if matches!(epilogue, Epilogue::SwiGlu) { outputs / 2 } else { outputs };
+            let weight = kernels.pack(&weight, inputs, &epilogue);
+            return Ok(Self::Fused(Box::new(FusedLinear { weight, bias, norm, epilogue, width })));
+        }
+        let scale = match &epilogue {
+            Epilogue::AddScaled(scale) => Some(place.tensor(scale.clone(), &[outputs])?),
+            _ => None,
+        };
+        Ok(Self::Plain(PlainLinear {
+            weight: place.tensor(weight, &[outputs, inputs])?.to_dtype(place.dtype)?.t()?.contiguous()?,
+            bias: place.tensor(bias, &[outputs])?.to_dtype(place.dtype)?,
+            norm: norm.map(|norm| LayerNorm::new(norm, place)).transpose()?,
+            epilogue,
+            scale,
+        }))
+    }
+
+    /// x: `[rows, inputs]`. Not for [`Epilogue::AddScaled`].
+    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+        match self {
+            Self::Fused(layer) => x.apply_op1_no_bwd(layer.as_ref()),
+            Self::Plain(layer) => layer.forward(x),
+        }
+    }
+
+    /// `residual + scale · (x Wᵀ + b)`, `[rows, outputs]` f32, for [`Epilogue::AddScaled`].
+    pub fn add_to(&self, residual: Tensor, x: &Tensor) -> TensorResult<Tensor> {
+        match self {
+            Self::Fused(layer) => {
+                residual.inplace_op2(x, layer.as_ref())?;
+                Ok(residual)
+            }
+            Self::Plain(layer) => {
+                let y = layer.forward(x)?.to_dtype(DType::F32)?;
+                residual + match &layer.scale {
+                    Some(scale) => y.broadcast_mul(scale)?,
+                    None => y,
+                }
+            }
+        }
+    }
+}
+
+impl PlainLinear {
+    fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+        let normalised;
+        let x = match &self.norm {
+            Some(norm) => {
+                normalised = norm.forward(x)?;
+                &normalised
+            }
+            None => x,
+        };
+        let y = x.to_dtype(self.weight.dtype())?.matmul(&self.weight)?.broadcast_add(&self.bias)?;
+        match self.epilogue {
+            Epilogue::Bias | Epilogue::AddScaled(_) => Ok(y),
+            Epilogue::Gelu => y.gelu_erf(),
+            Epilogue::SwiGlu => {
+                let halves = y.chunk(2, 1)?;
+                halves[0].silu()? * &halves[1]
+            }
+        }
+    }
+}
+
+/// Positions of one grid's patches, on the device where candle's operations need them.
+pub struct Positions {
+    rope: Rope,
+    /// `[patches, head_dim / 2]` cosines and sines.
+    tensors: Option<(Tensor, Tensor)>,
+}
+
+impl Positions {
+    /// Puts `rope` where attention needs it.
+    pub fn new(rope: Rope, half: usize, place: &Place) -> TensorResult<Self> {
+        let tensors = match place.kernels {
+            Some(_) => None,
+            None => {
+                let shape = [rope.cos.len() / half, half];
+                Some((place.tensor(rope.cos.clone(), &shape)?, place.tensor(rope.sin.clone(), &shape)?))
+            }
+        };
+        Ok(Self { rope, tensors })
+    }
+}
+
+/// `softmax(q kᵀ / √head_dim) v` with rotated q and k; `qkv` is `[tokens, 3 * dim]`, the result `[tokens, dim]`.
+pub fn attention(place: &Place, qkv: &Tensor, shape: AttentionShape, positions: &Positions) -> TensorResult<Tensor> {
+    match (&place.kernels, &positions.tensors) {
+        (Some(kernels), _) => {
+            qkv.apply_op1_no_bwd(&FusedAttention { kernels: kernels.as_ref(), shape, rope: &positions.rope })
+        }
+        (None, Some((cos, sin))) => plain_attention(qkv, shape, positions.rope.prefix, cos, sin),
+        (None, None) => candle_core::bail!("the positions belong to another device"),
+    }
+}
+
+fn plain_attention(
+    qkv: &Tensor,
+    shape: AttentionShape,
+    prefix: usize,
+    cos: &Tensor,
+    sin: &Tensor,
+) -> TensorResult<Tensor> {
+    let AttentionShape { tokens, heads, head_dim } = shape;
+    let dtype = qkv.dtype();
+    // [3, heads, tokens, head_dim]
+    let qkv = qkv.reshape((tokens, 3, heads, head_dim))?.permute((1, 2, 0, 3))?.contiguous()?;
+    let rotate = |x: &Tensor| -> TensorResult<Tensor> {
+        let x = x.to_dtype(DType::F32)?;
+        let patches = x.narrow(1, prefix, tokens - prefix)?;
+        let (first, second) = (patches.narrow(2, 0, head_dim / 2)?, patches.narrow(2, head_dim / 2, head_dim / 2)?);
+        let turned_first = (first.broadcast_mul(cos)? - second.broadcast_mul(sin)?)?;
+        let turned_second = (second.broadcast_mul(cos)? + first.broadcast_mul(sin)?)?;
+        let patches = Tensor::cat(&[turned_first, turned_second], 2)?;
+        Tensor::cat(&[x.narrow(1, 0, prefix)?, patches], 1)
+    };
+    let q = (rotate(&qkv.get(0)?)? / (head_dim as f64).sqrt())?.to_dtype(dtype)?.contiguous()?;
+    let keys = rotate(&qkv.get(1)?)?.to_dtype(dtype)?.transpose(1, 2)?.contiguous()?;
+    let values = qkv.get(2)?;
+    let rows_at_once = (SCORES / (heads * tokens)).clamp(1, tokens);
+    let mut parts = Vec::new();
+    for first in (0..tokens).step_by(rows_at_once) {
+        let queries = q.narrow(1, first, rows_at_once.min(tokens - first))?.contiguous()?;
+        let scores = queries.matmul(&keys)?.to_dtype(DType::F32)?;
+        parts.push(candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(dtype)?.matmul(&values)?);
+    }
+    Tensor::cat(&parts, 1)?.transpose(0, 1)?.contiguous()?.reshape((tokens, heads * head_dim))
+}
+
+/// Depthwise 7 × 7 convolution on `[rows, cols, channels]`.
+pub enum DepthwiseConv {
+    /// One kernel.
+    Fused(Depthwise),
+    /// 49 shifted products; candle's grouped convolution runs one convolution a channel.
+    Plain {
+        /// `[49, channels]`
+        weight: Tensor,
+        /// `[channels]`
+        bias: Tensor,
+    },
+}
+
+impl DepthwiseConv {
+    /// `weight` is `[channels, 1, 7, 7]`.
+    pub fn new(place: &Place, weight: Vec<f32>, bias: Vec<f32>) -> TensorResult<Self> {
+        if place.kernels.is_some() {
+            return Ok(Self::Fused(Depthwise::new(&weight, bias)));
+        }
+        let channels = bias.len();
+        Ok(Self::Plain {
+            weight: place.tensor(weight, &[channels, 49])?.t()?.contiguous()?,
+            bias: place.tensor(bias, &[channels])?,
+        })
+    }
+
+    /// x: `[rows, cols, channels]` f32.
+    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+        match self {
+            Self::Fused(layer) => x.apply_op1_no_bwd(layer),
+            Self::Plain { weight, bias } => {
+                let (rows, cols, _) = x.dims3()?;
+                let padded = x.pad_with_zeros(0, 3, 3)?.pad_with_zeros(1, 3, 3)?;
+                let mut sum = x.zeros_like()?.broadcast_add(bias)?;
+                for tap in 0..49 {
+                    let shifted = padded.narrow(0, tap / 7, rows)?.narrow(1, tap % 7, cols)?;
+                    sum = (sum + shifted.broadcast_mul(&weight.get(tap)?)?)?;
+                }
+                Ok(sum)
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! DINOv3 vision transformer (paper: arXiv 2508.10104; reference: `dinov3/models/vision_transformer.py`).
+
+use candle_core::{Result as TensorResult, Tensor};
+
+use super::layers::{LayerNorm, Linear, Place, Positions, attention, load_norm};
+use super::patches;
+use crate::backend::cpu::attention::{AttentionShape, Rope};
+use crate::backend::cpu::linear::Epilogue;
+use crate::checkpoint::Weights;
+use crate::image::Pixels;
+use crate::model::{Ffn, VitConfig};
+use crate::{Cancel, Result};
+
+/// A vision transformer with its weights on a device.
+pub struct Vit {
+    config: VitConfig,
+    patch_embed: Linear,
+    /// CLS and registers, `[1 + registers, dim]`.
+    prefix_tokens: Tensor,
+    /// `[head_dim / 4]`
+    rope_periods: Vec<f32>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    /// Of CLS and registers, where they have one of their own.
+    cls_norm: Option<LayerNorm>,
+}
+
+/// Both branches of a block. The layer norms belong to `qkv` and `expand`, LayerScale to `proj` and `reduce`.
+struct Block {
+    qkv: Linear,
+    proj: Linear,
+    /// `fc1`, or `w1` and `w2`.
+    expand: Linear,
+    /// `fc2`, or `w3`.
+    reduce: Linear,
+}
+
+impl Vit {
+    /// Reads all weights.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says.
+    pub fn load(config: &VitConfig, weights: &Weights, place: &Place) -> Result<Self> {
+        let dim = config.dim;
+        let embed = weights.load("patch_embed.proj.weight", &[dim, 3, config.patch, config.patch])?;
+        let embed_bias = weights.load("patch_embed.proj.bias", &[dim])?;
+        let mut prefix = weights.load("cls_token", &[1, 1, dim])?;
+        if config.registers > 0 {
+            prefix.extend(weights.load("storage_tokens", &[1, config.registers, dim])?);
+        }
+        let norm = |name| -> Result<LayerNorm> {
+            Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?)
+        };
+        Ok(Self {
+            patch_embed: Linear::new(place, embed, embed_bias, None, Epilogue::Bias)?,
+            prefix_tokens: place.tensor(prefix, &[config.prefix(), dim])?,
+            rope_periods: weights.load("rope_embed.periods", &[config.head_dim() / 4])?,
+            blocks: (0..config.depth).map(|i| Block::load(config, weights, place, i)).collect::<Result<_>>()?,
+            norm: norm("norm")?,
+            cls_norm: config.untied_cls_norm.then(|| norm("cls_norm")).transpose()?,
+            config: config.clone(),
+        })
+    }
+
+    /// Normalised tokens `[tokens, dim]` after the last block, and after each of `layers` in that order.
+    pub fn forward(
+        &self,
+        pixels: &Pixels,
+        layers: &[usize],
+        place: &Place,
+        cancel: &Cancel,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
+        let patch = self.config.patch;
+        let (rows, cols) = (pixels.height / patch, pixels.width / patch);
+        let patches = place.tensor(patches::from_pixels(pixels, patch), &[rows * cols, 3 * patch * patch])?;
+        let embedded = self.patch_embed.forward(&patches)?.to_dtype(candle_core::DType::F32)?;
+        let mut x = Tensor::cat(&[&self.prefix_tokens, &embedded], 0)?;
+
+        let half = self.config.head_dim() / 2;
+        let positions = Positions::new(rope(&self.rope_periods, rows, cols, self.config.prefix()), half, place)?;
+        let shape = AttentionShape {
+            tokens: self.config.prefix() + rows * cols,
+            heads: self.config.heads,
+            head_dim: self.config.head_dim(),
+        };
+        let mut taken = vec![None; layers.len()];
+        for (i, block) in self.blocks.iter().enumerate() {
+            cancel.check()?;
+            x = block.forward(x, shape, &positions, place)?;
+            if layers.contains(&i) {
+                let normalised = self.normalise(&x)?;
+                for (taken, _) in taken.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
+                    *taken = Some(normalised.clone());
+                }
+            }
+        }
+        Ok((self.normalise(&x)?, taken.into_iter().flatten().collect()))
+    }
+
+    /// The final norm, `[tokens, dim]`.
+    fn normalise(&self, x: &Tensor) -> TensorResult<Tensor> {
+        let Some(cls_norm) = &self.cls_norm else { return self.norm.forward(x) };
+        let prefix = self.config.prefix();
+        let patches = x.narrow(0, prefix, x.dim(0)? - prefix)?.contiguous()?;
+        let prefix = x.narrow(0, 0, prefix)?.contiguous()?;
+        Tensor::cat(&[cls_norm.forward(&prefix)?, self.norm.forward(&patches)?], 0)
+    }
+}
+
+impl Block {
+    fn load(config: &VitConfig, weights: &Weights, place: &Place, index: usize) -> Result<Self> {
+        let dim = config.dim;
+        let load = |name: &str, shape: &[usize]| weights.load(&format!("blocks.{index}.{name}"), shape);
+        let norm = |name: &str| load_norm(weights, &format!("blocks.{index}.{name}"), dim, config.norm_eps);
+        let scale = |name: &str| -> Result<Epilogue> {
+            let gamma = if config.layer_scale { load(&format!("{name}.gamma"), &[dim])? } else { vec![1.0; dim] };
+            Ok(Epilogue::AddScaled(gamma))
+        };
+        let linear = |name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
+            Ok((load(&format!("{name}.weight"), &[outputs, inputs])?, load(&format!("{name}.bias"), &[outputs])?))
+        };
+        let qkv_bias = if config.qkv_bias { load("attn.qkv.bias", &[3 * dim])? } else { vec![0.0; 3 * dim] };
+        let qkv =
+            Linear::new(place, load("attn.qkv.weight", &[3 * dim, dim])?, qkv_bias, Some(norm("norm1")?), Epilogue::Bias)?;
+        let (weight, bias) = linear("attn.proj", dim, dim)?;
+        let proj = Linear::new(place, weight, bias, None, scale("ls1")?)?;
+        let (expand, (weight, bias)) = match config.ffn {
+            Ffn::Mlp { hidden } => {
+                let (weight, bias) = linear("mlp.fc1", dim, hidden)?;
+                let expand = Linear::new(place, weight, bias, Some(norm("norm2")?), Epilogue::Gelu)?;
+                (expand, linear("mlp.fc2", hidden, dim)?)
+            }
+            Ffn::SwiGlu { hidden } => {
+                let (mut weight, mut bias) = linear("mlp.w1", dim, hidden)?;
+                let (values, value_bias) = linear("mlp.w2", dim, hidden)?;
+                weight.extend(values);
+                bias.extend(value_bias);
+                let expand = Linear::new(place, weight, bias, Some(norm("norm2")?), Epilogue::SwiGlu)?;
+                (expand, linear("mlp.w3", hidden, dim)?)
+            }
+        };
+        let reduce = Linear::new(place, weight, bias, None, scale("ls2")?)?;
+        Ok(Self { qkv, proj, expand, reduce })
+    }
+
+    fn forward(
+        &self,
+        x: Tensor,
+        shape: AttentionShape,
+        positions: &Positions,
+        place: &Place,
+    ) -> TensorResult<Tensor> {
+        let mixed = attention(place, &self.qkv.forward(&x)?, shape, positions)?;
+        let x = self.proj.add_to(x, &mixed)?;
+        let hidden = self.expand.forward(&x)?;
+        self.reduce.add_to(x, &hidden)
+    }
+}
+
+/// Angles `2π · coordinate / period`: first the row's, then the column's, each `[head_dim / 4]`; coordinates are patch
+/// centres in [-1, 1], each axis by itself (reference: `dinov3/layers/rope_position_encoding.py`).
+fn rope(periods: &[f32], rows: usize, cols: usize, prefix: usize) -> Rope {
+    let angles = |i: usize, n: usize| {
+        let coordinate = 2.0 * ((i as f32 + 0.5) / n as f32) - 1.0;
+        periods.iter().map(move |period| std::f32::consts::TAU * coordinate / period)
+    };
+    let patches = (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col)));
+    let all = patches.flat_map(|(row, col)| angles(row, rows).chain(angles(col, cols)));
+    let (cos, sin) = all.map(|angle| (angle.cos(), angle.sin())).unzip();
+    Rope { cos, sin, prefix }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rope_separates_rows_and_columns() {
+        let rope = rope(&[1.0, 2.0], 2, 4, 5);
+        assert_eq!(rope.cos.len(), 8 * 4);
+        // Patch (1, 0): row coordinate 0.5, column coordinate -0.75.
+        let patch = &rope.sin[4 * 4..5 * 4];
+        let tau = std::f32::consts::TAU;
+        let expected = [tau * 0.5, tau * 0.25, tau * -0.75, tau * -0.375].map(f32::sin);
+        for (got, expected) in patch.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! bf16 products on the tile unit of recent x86 processors (AMX): 32 × 32 tiles, f32 accumulation.
+//!
+//! The intrinsics are not in stable Rust, hence the assembly.
+
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::sync::OnceLock;
+
+use half::bf16;
+
+use super::bf16::round_to_bf16;
+use super::tile::{COLS, TileKernel, Work, check_tile};
+
+const ROWS: usize = 32;
+/// k per hardware tile: 64 bytes of bf16.
+const DEPTH: usize = 32;
+/// bf16 numbers of a hardware tile, 16 rows of 64 bytes.
+const HARDWARE_TILE: usize = 16 * DEPTH;
+
+/// The kernel; made by [`Amx::detect`], so that having one means the processor can run it.
+#[derive(Clone, Copy, Debug)]
+pub struct Amx(());
+
+impl Amx {
+    /// `None` where processor or operating system lack AMX with bf16.
+    pub fn detect() -> Option<Self> {
+        static AVAILABLE: OnceLock<bool> = OnceLock::new();
+        AVAILABLE.get_or_init(available).then_some(Self(()))
+    }
+}
+
+/// Whether the processor has AMX-TILE, AMX-BF16 and the AVX-512 the code around it is compiled for, and Linux lets this
+/// process use the tile registers (they must be asked for, since they enlarge every thread's saved state).
+fn available() -> bool {
+    const TILE_AND_BF16: u32 = 1 << 24 | 1 << 22;
+    if !is_x86_feature_detected!("avx512bw") || !is_x86_feature_detected!("avx512vl") || __cpuid(0).eax < 7 {
+        return false;
+    }
+    __cpuid_count(7, 0).edx & TILE_AND_BF16 == TILE_AND_BF16 && request_permission()
+}
+
+#[cfg(target_os = "linux")]
+fn request_permission() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: arch_prctl with this request reads no memory of ours; an older kernel answers with an error.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn request_permission() -> bool {
+    false
+}
+
+/// Operand of `ldtilecfg`: eight tiles of 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct TileConfig([u8; 64]);
+
+impl TileConfig {
+    const fn new() -> Self {
+        let mut bytes = [0; 64];
+        bytes[0] = 1;
+        let mut tile = 0;
+        while tile < 8 {
+            bytes[16 + 2 * tile] = 64;
+            bytes[48 + tile] = 16;
+            tile += 1;
+        }
+        Self(bytes)
+    }
+}
+
+static TILE_CONFIG: TileConfig = TileConfig::new();
+
+impl TileKernel for Amx {
+    /// `[k / 32][2 tiles][16 rows][32]`
+    type A = bf16;
+    /// `[k / 32][2 tiles][16 pairs of k][16 columns][2]`
+    type B = bf16;
+    const ROWS: usize = ROWS;
+
+    fn a_len(k: usize) -> usize {
+        k.div_ceil(DEPTH) * 2 * HARDWARE_TILE
+    }
+
+    fn b_len(k: usize) -> usize {
+        k.div_ceil(DEPTH) * 2 * HARDWARE_TILE
+    }
+
+    #[inline(always)]
+    fn store_a(panel: &mut [bf16], row: usize, values: &[f32]) {
+        for (block, values) in panel.chunks_exact_mut(2 * HARDWARE_TILE).zip(values.chunks(DEPTH)) {
+            let stored = &mut block[row * DEPTH..][..DEPTH];
+            round_to_bf16(values, &mut stored[..values.len()]);
+            stored[values.len()..].fill(bf16::ZERO);
+        }
+    }
+
+    #[inline(always)]
+    fn store_b(panel: &mut [bf16], _depth: usize, k: usize, values: &[f32; COLS]) {
+        let mut rounded = [bf16::ZERO; COLS];
+        round_to_bf16(values, &mut rounded);
+        let (block, pair, odd) = (k / DEPTH, k % DEPTH / 2, k % 2);
+        for (tile, values) in rounded.chunks_exact(16).enumerate() {
+            let start = (block * 2 + tile) * HARDWARE_TILE + pair * DEPTH;
+            for (stored, value) in panel[start..start + DEPTH].chunks_exact_mut(2).zip(values) {
+                stored[odd] = *value;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile(self, a: &[bf16], b: &[bf16], k: usize, c: &mut [f32], stride: usize) {
+        check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
+        let blocks = k.div_ceil(DEPTH);
+        if blocks == 0 {
+            c.chunks_mut(stride).take(ROWS).for_each(|row| row[..COLS].fill(0.0));
+            return;
+        }
+        let c = c.as_mut_ptr();
+        // SAFETY: the lengths were checked for `blocks` blocks of two hardware tiles each, and for four hardware tiles
+        // of c. Tiles are configured by `vectorize`; a missing configuration traps, it corrupts nothing.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                "tileloadd tmm4, [{a} + {row}*1]",
+                "tileloadd tmm6, [{b} + {row}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {row}*1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {row}*1 + 1024]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {a}, 2048",
+                "add {b}, 2048",
+                "dec {blocks}",
+                "jnz 2b",
+                "tilestored [{c0} + {stride}*1], tmm0",
+                "tilestored [{c0} + {stride}*1 + 64], tmm1",
+                "tilestored [{c1} + {stride}*1], tmm2",
+                "tilestored [{c1} + {stride}*1 + 64], tmm3",
+                a = inout(reg) a.as_ptr() => _,
+                b = inout(reg) b.as_ptr() => _,
+                blocks = inout(reg) blocks => _,
+                row = in(reg) 64_usize,
+                c0 = in(reg) c,
+                c1 = in(reg) c.add(16 * stride),
+                stride = in(reg) stride * size_of::<f32>(),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn vectorize(self, work: impl Work) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        fn with_avx512(work: impl Work) {
+            work.run();
+        }
+        /// Puts the tile registers back to their initial state, so that context switches stay cheap.
+        struct Release;
+        impl Drop for Release {
+            fn drop(&mut self) {
+                // SAFETY: no tile is in use after the work.
+                unsafe { asm!("tilerelease", options(nostack, nomem)) }
+            }
+        }
+        // SAFETY: the operand is 64 bytes of a valid configuration; `self` exists, so AMX is there.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const TILE_CONFIG, options(nostack, readonly)) }
+        let _release = Release;
+        // SAFETY: `detect` has checked these features.
+        unsafe { with_avx512(work) }
+    }
+}

@@ -1,0 +1,302 @@
+//! Self-attention of one picture without ever holding the tokens × tokens matrix.
+//!
+//! A task takes a few rows of queries and, head by head, computes their scores against all keys, the softmax, and the
+//! weighted mean of the values; the scores of those rows (about 100 × tokens numbers) stay in the second-level cache.
+
+use rayon::prelude::*;
+
+use super::math;
+use super::scratch::{Panels, with_scratch};
+use super::tile::{COLS, TileKernel, Work};
+
+/// Query rows that one task takes: they share each panel of keys and values while it is in cache.
+const ROWS_PER_TASK: usize = 56;
+
+/// Rotary position embedding of the patch tokens (reference: `dinov3/layers/rope_position_encoding.py`).
+#[derive(Clone, Debug)]
+pub struct Rope {
+    /// `[patches, head_dim / 2]`
+    pub cos: Vec<f32>,
+    /// `[patches, head_dim / 2]`
+    pub sin: Vec<f32>,
+    /// Tokens before the patches, which are not rotated.
+    pub prefix: usize,
+}
+
+/// Sizes of one attention call.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionShape {
+    /// CLS, registers and patches.
+    pub tokens: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Numbers per head.
+    pub head_dim: usize,
+}
+
+impl AttentionShape {
+    fn dim(self) -> usize {
+        self.heads * self.head_dim
+    }
+}
+
+/// `softmax(q kᵀ / √head_dim) v`; `qkv` is `[tokens, 3, heads, head_dim]`, `out` is `[tokens, heads, head_dim]`.
+pub fn attention<K: TileKernel>(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]) {
+    let keys = Keys::<K>::pack(kernel, qkv, shape, rope);
+    let threads = rayon::current_num_threads();
+    let most = (ROWS_PER_TASK / K::ROWS).max(1);
+    let rows = shape.tokens.div_ceil(K::ROWS).div_ceil(4 * threads).clamp(1, most) * K::ROWS;
+    out.par_chunks_mut(rows * shape.dim()).enumerate().for_each(|(task, out)| {
+        keys.attend(qkv, rope, task * rows, out);
+    });
+}
+
+/// Keys and values of all heads as right panels.
+struct Keys<K: TileKernel> {
+    kernel: K,
+    shape: AttentionShape,
+    /// Per head and panel of [`COLS`] tokens: `[head_dim, COLS]`, keys transposed.
+    keys: Panels<K::B>,
+    /// Per head and panel of [`COLS`] numbers of the head: `[tokens, COLS]`.
+    values: Panels<K::B>,
+}
+
+impl<K: TileKernel> Keys<K> {
+    fn token_panels(shape: AttentionShape) -> usize {
+        shape.tokens.div_ceil(COLS)
+    }
+
+    fn value_panels(shape: AttentionShape) -> usize {
+        shape.head_dim.div_ceil(COLS)
+    }
+
+    fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>) -> Self {
+        let AttentionShape { tokens, heads, head_dim } = shape;
+        let key_len = Self::token_panels(shape) * K::b_len(head_dim);
+        let value_len = Self::value_panels(shape) * K::b_len(tokens);
+        let mut keys = Panels::zeroed(heads * key_len);
+        let mut values = Panels::zeroed(heads * value_len);
+        let per_head = keys.as_mut_slice().par_chunks_mut(key_len).zip(values.as_mut_slice().par_chunks_mut(value_len)).enumerate();
+        per_head.for_each(|(head, (keys, values))| {
+            with_scratch::<f32, _>(0, COLS * head_dim, |_, rotated| {
+                kernel.vectorize(PackHead::<K> { qkv, shape, rope, head, rotated, keys, values });
+            });
+        });
+        Self { kernel, shape, keys, values }
+    }
+
+    /// Attention of the query rows from `first` on, all heads, into `out`, `[rows, dim]`.
+    fn attend(&self, qkv: &[f32], rope: Option<&Rope>, first: usize, out: &mut [f32]) {
+        let AttentionShape { tokens, head_dim, .. } = self.shape;
+        let rows = out.len() / self.shape.dim();
+        let panels = rows.div_ceil(K::ROWS);
+        let padded = Self::token_panels(self.shape) * COLS;
+        let (query_len, weight_len) = (K::a_len(head_dim), K::a_len(tokens));
+        let floats = panels * K::ROWS * padded + head_dim + panels * K::ROWS + K::ROWS * COLS;
+        with_scratch(panels * (query_len + weight_len), floats, |left: &mut [K::A], floats| {
+            let (queries, weights) = left.split_at_mut(panels * query_len);
+            let (scores, floats) = floats.split_at_mut(panels * K::ROWS * padded);
+            let (rotated, floats) = floats.split_at_mut(head_dim);
+            let (inverse_sums, tile) = floats.split_at_mut(panels * K::ROWS);
+            self.kernel.vectorize(Attend { keys: self, qkv, rope, first, queries, weights, scores, rotated, inverse_sums, tile, out });
+        });
+    }
+}
+
+/// One head's keys and values on their way into right panels.
+struct PackHead<'a, K: TileKernel> {
+    qkv: &'a [f32],
+    shape: AttentionShape,
+    rope: Option<&'a Rope>,
+    head: usize,
+    /// `[COLS, head_dim]`
+    rotated: &'a mut [f32],
+    keys: &'a mut [K::B],
+    values: &'a mut [K::B],
+}
+
+impl<K: TileKernel> Work for PackHead<'_, K> {
+    #[inline(always)]
+    fn run(self) {
+        let AttentionShape { tokens, head_dim, .. } = self.shape;
+        let dim = self.shape.dim();
+        let key_start = dim + self.head * head_dim;
+        for (panel, keys) in self.keys.chunks_exact_mut(K::b_len(head_dim)).enumerate() {
+            let first = panel * COLS;
+            for (token, rotated) in (first..).zip(self.rotated.chunks_exact_mut(head_dim)) {
+                if token < tokens {
+                    rotate(&self.qkv[token * 3 * dim + key_start..][..head_dim], self.rope, token, 1.0, rotated);
+                } else {
+                    rotated.fill(0.0);
+                }
+            }
+            for k in 0..head_dim {
+                let mut column = [0f32; COLS];
+                for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
+                    *value = rotated[k];
+                }
+                K::store_b(keys, head_dim, k, &column);
+            }
+        }
+        for (panel, values) in self.values.chunks_exact_mut(K::b_len(tokens)).enumerate() {
+            let first = panel * COLS;
+            let count = COLS.min(head_dim - first);
+            let value_start = 2 * dim + self.head * head_dim + first;
+            for token in 0..tokens {
+                let value = &self.qkv[token * 3 * dim + value_start..][..count];
+                let mut padded = [0f32; COLS];
+                match value.first_chunk::<COLS>() {
+                    Some(value) => padded = *value,
+                    None => padded[..count].copy_from_slice(value),
+                }
+                K::store_b(values, tokens, token, &padded);
+            }
+        }
+    }
+}
+
+/// Some query rows against all keys and values, head by head, and room to work.
+struct Attend<'a, K: TileKernel> {
+    keys: &'a Keys<K>,
+    qkv: &'a [f32],
+    rope: Option<&'a Rope>,
+    /// Token of the first row.
+    first: usize,
+    /// Left panels `[rows, head_dim]`.
+    queries: &'a mut [K::A],
+    /// Left panels `[rows, tokens]`: numerators of the softmax.
+    weights: &'a mut [K::A],
+    /// `[rows, tokens padded to COLS]`
+    scores: &'a mut [f32],
+    /// `[head_dim]`
+    rotated: &'a mut [f32],
+    /// `[rows]`: one over the softmax's denominators.
+    inverse_sums: &'a mut [f32],
+    /// `[ROWS, COLS]`
+    tile: &'a mut [f32],
+    /// `[rows, dim]`
+    out: &'a mut [f32],
+}
+
+impl<K: TileKernel> Work for Attend<'_, K> {
+    #[inline(always)]
+    fn run(mut self) {
+        for head in 0..self.keys.shape.heads {
+            self.pack_queries(head);
+            self.score(head);
+            self.softmax();
+            self.mix(head);
+        }
+    }
+}
+
+impl<K: TileKernel> Attend<'_, K> {
+    #[inline(always)]
+    fn pack_queries(&mut self, head: usize) {
+        let (dim, head_dim) = (self.keys.shape.dim(), self.keys.shape.head_dim);
+        let len = K::a_len(head_dim);
+        // The softmax is taken in powers of two.
+        let scale = std::f32::consts::LOG2_E / (head_dim as f32).sqrt();
+        for i in 0..self.out.len() / dim {
+            let token = self.first + i;
+            let query = &self.qkv[token * 3 * dim + head * head_dim..][..head_dim];
+            rotate(query, self.rope, token, scale, self.rotated);
+            K::store_a(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
+        }
+    }
+
+    #[inline(always)]
+    fn score(&mut self, head: usize) {
+        let head_dim = self.keys.shape.head_dim;
+        let key_len = K::b_len(head_dim);
+        let panels = Keys::<K>::token_panels(self.keys.shape);
+        let padded = panels * COLS;
+        let keys = &self.keys.keys.as_slice()[head * panels * key_len..][..panels * key_len];
+        for (panel, keys) in keys.chunks_exact(key_len).enumerate() {
+            let queries = self.queries.chunks_exact(K::a_len(head_dim));
+            for (queries, scores) in queries.zip(self.scores.chunks_exact_mut(K::ROWS * padded)) {
+                self.keys.kernel.tile(queries, keys, head_dim, &mut scores[panel * COLS..], padded);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn softmax(&mut self) {
+        let tokens = self.keys.shape.tokens;
+        let padded = Keys::<K>::token_panels(self.keys.shape) * COLS;
+        let len = K::a_len(tokens);
+        for i in 0..self.out.len() / self.keys.shape.dim() {
+            let scores = &mut self.scores[i * padded..][..tokens];
+            self.inverse_sums[i] = 1.0 / softmax_numerators(scores);
+            K::store_a(&mut self.weights[i / K::ROWS * len..][..len], i % K::ROWS, scores);
+        }
+    }
+
+    /// Weighted means of one head's values, into that head's columns of the output.
+    #[inline(always)]
+    fn mix(&mut self, head: usize) {
+        let AttentionShape { tokens, head_dim, .. } = self.keys.shape;
+        let dim = self.keys.shape.dim();
+        let value_len = K::b_len(tokens);
+        let panels = Keys::<K>::value_panels(self.keys.shape);
+        let values = &self.keys.values.as_slice()[head * panels * value_len..][..panels * value_len];
+        for (panel, values) in values.chunks_exact(value_len).enumerate() {
+            let start = head * head_dim + panel * COLS;
+            let count = COLS.min(head_dim - panel * COLS);
+            let weights = self.weights.chunks_exact(K::a_len(tokens));
+            let blocks = self.out.chunks_mut(K::ROWS * dim).zip(self.inverse_sums.chunks_exact(K::ROWS));
+            for (weights, (out, inverse_sums)) in weights.zip(blocks) {
+                self.keys.kernel.tile(weights, values, tokens, self.tile, COLS);
+                let rows = out.chunks_exact_mut(dim).zip(self.tile.chunks_exact(COLS)).zip(inverse_sums);
+                for ((out, tile), inverse) in rows {
+                    for (out, mean) in out[start..start + count].iter_mut().zip(tile) {
+                        *out = mean * inverse;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `scale · rope(x)` of one token of one head: halves (x₁, x₂) become (x₁ cos - x₂ sin, x₂ cos + x₁ sin).
+#[inline(always)]
+fn rotate(x: &[f32], rope: Option<&Rope>, token: usize, scale: f32, out: &mut [f32]) {
+    let half = x.len() / 2;
+    match rope.and_then(|rope| Some((rope, token.checked_sub(rope.prefix)?))) {
+        Some((rope, patch)) => {
+            let cos = &rope.cos[patch * half..][..half];
+            let sin = &rope.sin[patch * half..][..half];
+            let (first, second) = x.split_at(half);
+            let (out_first, out_second) = out.split_at_mut(half);
+            for i in 0..half {
+                out_first[i] = scale * (first[i] * cos[i] - second[i] * sin[i]);
+                out_second[i] = scale * (second[i] * cos[i] + first[i] * sin[i]);
+            }
+        }
+        None => {
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = scale * x;
+            }
+        }
+    }
+}
+
+/// Replaces scores (in powers of two) by `2^(score - max)` and returns their sum.
+#[inline(always)]
+fn softmax_numerators(scores: &mut [f32]) -> f32 {
+    let max = math::max(scores);
+    let mut lanes = [0f32; 16];
+    let mut chunks = scores.chunks_exact_mut(16);
+    for chunk in &mut chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            *score = math::exp2(*score - max);
+            *lane += *score;
+        }
+    }
+    let mut total = lanes.iter().sum();
+    for score in chunks.into_remainder() {
+        *score = math::exp2(*score - max);
+        total += *score;
+    }
+    total
+}

@@ -1,0 +1,229 @@
+//! Linear layers with what stands before and after them: layer norm while the input is packed; bias, activation or
+//! LayerScale and residual while the output is still in cache.
+
+use rayon::prelude::*;
+
+use super::math;
+use super::scratch::{Panels, with_scratch};
+use super::tile::{COLS, TileKernel, Work};
+
+/// Input rows that one task packs and keeps in the second-level cache.
+const ROWS_PER_TASK: usize = 112;
+
+/// Weight and bias of a layer norm over the last axis, as `torch.nn.LayerNorm`.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    /// `[dim]`
+    pub weight: Vec<f32>,
+    /// `[dim]`
+    pub bias: Vec<f32>,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+/// What is done to a linear layer's output `y = x Wᵀ + b`, `[rows, outputs]`.
+#[derive(Clone, Debug)]
+pub enum Epilogue {
+    /// `y`
+    Bias,
+    /// `gelu(y)`, exact.
+    Gelu,
+    /// `silu(y₁) · y₂`, where the first half of the weight's rows gives y₁ and the second y₂: `[rows, outputs / 2]`.
+    SwiGlu,
+    /// `residual + scale · y`, written over the residual; the scale is `[outputs]`.
+    AddScaled(Vec<f32>),
+}
+
+/// A weight in a kernel's own order.
+pub trait PackedWeight: Send + Sync {
+    /// `out = epilogue(norm(x) Wᵀ + bias)`; x is `[rows, inputs]`, out as [`Epilogue`] says.
+    fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]);
+}
+
+/// `[outputs, inputs]` in panels of [`COLS`] outputs.
+struct Packed<K: TileKernel> {
+    kernel: K,
+    /// Per panel of outputs [`TileKernel::b_len`] elements.
+    panels: Panels<K::B>,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// Which rows of the weight a panel's columns are.
+#[derive(Clone, Copy)]
+enum Order {
+    Plain,
+    /// Sixteen rows of the first half beside the sixteen of the second half that they are multiplied with.
+    Halves,
+}
+
+impl Order {
+    fn of(epilogue: &Epilogue) -> Self {
+        if matches!(epilogue, Epilogue::SwiGlu) { Self::Halves } else { Self::Plain }
+    }
+
+    /// Panels for that many outputs.
+    fn panels(self, outputs: usize) -> usize {
+        match self {
+            Self::Plain => outputs.div_ceil(COLS),
+            Self::Halves => (outputs / 2).div_ceil(COLS / 2),
+        }
+    }
+
+    /// Row of the weight at a panel's column; `None` in the padding.
+    fn row(self, outputs: usize, panel: usize, col: usize) -> Option<usize> {
+        match self {
+            Self::Plain => Some(panel * COLS + col).filter(|row| *row < outputs),
+            Self::Halves => {
+                let (half, col) = (col / (COLS / 2), col % (COLS / 2));
+                let row = panel * COLS / 2 + col;
+                (row < outputs / 2).then_some(half * outputs / 2 + row)
+            }
+        }
+    }
+}
+
+/// Packs `weight`, `[outputs, inputs]` row-major, for a layer that ends in `epilogue`.
+pub fn pack<K: TileKernel>(kernel: K, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
+    let outputs = weight.len() / inputs;
+    let order = Order::of(epilogue);
+    let panel_len = K::b_len(inputs);
+    let mut panels = Panels::zeroed(order.panels(outputs) * panel_len);
+    panels.as_mut_slice().par_chunks_mut(panel_len).enumerate().for_each(|(index, panel)| {
+        let rows: [Option<usize>; COLS] = std::array::from_fn(|col| order.row(outputs, index, col));
+        for k in 0..inputs {
+            let values = rows.map(|row| row.map_or(0.0, |row| weight[row * inputs + k]));
+            K::store_b(panel, inputs, k, &values);
+        }
+    });
+    Box::new(Packed { kernel, panels, inputs, outputs })
+}
+
+impl<K: TileKernel> PackedWeight for Packed<K> {
+    fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
+        let rows = x.len() / self.inputs;
+        let width = out.len() / rows.max(1);
+        let panels = rows.div_ceil(K::ROWS);
+        let most = (ROWS_PER_TASK / K::ROWS).max(1);
+        let per_task = panels.div_ceil(4 * rayon::current_num_threads()).clamp(1, most) * K::ROWS;
+        x.par_chunks(per_task * self.inputs).zip(out.par_chunks_mut(per_task * width)).for_each(|(x, out)| {
+            let a_len = K::a_len(self.inputs);
+            let panels = (x.len() / self.inputs).div_ceil(K::ROWS);
+            with_scratch(panels * a_len, self.inputs + K::ROWS * COLS, |a, floats| {
+                let (row, tile) = floats.split_at_mut(self.inputs);
+                self.kernel.vectorize(Rows { weight: self, x, norm, bias, epilogue, a, row, tile, out, width });
+            });
+        });
+    }
+}
+
+/// Some input rows of one layer, and room to work.
+struct Rows<'a, K: TileKernel> {
+    weight: &'a Packed<K>,
+    /// `[rows, inputs]`
+    x: &'a [f32],
+    norm: Option<&'a Norm>,
+    bias: &'a [f32],
+    epilogue: &'a Epilogue,
+    /// Left panels of all rows.
+    a: &'a mut [K::A],
+    /// `[inputs]`
+    row: &'a mut [f32],
+    /// `[ROWS, COLS]`
+    tile: &'a mut [f32],
+    /// `[rows, width]`
+    out: &'a mut [f32],
+    width: usize,
+}
+
+impl<K: TileKernel> Work for Rows<'_, K> {
+    #[inline(always)]
+    fn run(mut self) {
+        self.pack();
+        self.multiply();
+    }
+}
+
+impl<K: TileKernel> Rows<'_, K> {
+    #[inline(always)]
+    fn pack(&mut self) {
+        let inputs = self.weight.inputs;
+        let a_len = K::a_len(inputs);
+        for (i, values) in self.x.chunks_exact(inputs).enumerate() {
+            let panel = &mut self.a[i / K::ROWS * a_len..][..a_len];
+            match self.norm {
+                Some(norm) => {
+                    math::layer_norm(values, &norm.weight, &norm.bias, norm.eps, self.row);
+                    K::store_a(panel, i % K::ROWS, self.row);
+                }
+                None => K::store_a(panel, i % K::ROWS, values),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self) {
+        let Packed { kernel, inputs, outputs, ref panels } = *self.weight;
+        let order = Order::of(self.epilogue);
+        for (index, b) in panels.as_slice().chunks_exact(K::b_len(inputs)).enumerate() {
+            let mut bias = [0f32; COLS];
+            for (col, bias) in bias.iter_mut().enumerate() {
+                *bias = order.row(outputs, index, col).map_or(0.0, |row| self.bias[row]);
+            }
+            let start = index * if matches!(order, Order::Plain) { COLS } else { COLS / 2 };
+            let blocks = self.out.chunks_mut(K::ROWS * self.width);
+            for (a, out) in self.a.chunks_exact(K::a_len(inputs)).zip(blocks) {
+                kernel.tile(a, b, inputs, self.tile, COLS);
+                for (tile, out) in self.tile.chunks_exact(COLS).zip(out.chunks_exact_mut(self.width)) {
+                    finish_row(tile, &bias, self.epilogue, start, &mut out[start..]);
+                }
+            }
+        }
+    }
+}
+
+/// One row of a tile to the output, whose first number is the layer's output `start`.
+#[inline(always)]
+fn finish_row(tile: &[f32], bias: &[f32; COLS], epilogue: &Epilogue, start: usize, out: &mut [f32]) {
+    let mut y = [0f32; COLS];
+    for ((y, tile), bias) in y.iter_mut().zip(tile).zip(bias) {
+        *y = tile + bias;
+    }
+    match epilogue {
+        Epilogue::Bias => store(&y, out),
+        Epilogue::Gelu => {
+            for y in &mut y {
+                *y = math::gelu(*y);
+            }
+            store(&y, out);
+        }
+        Epilogue::SwiGlu => {
+            let (gate, value) = y.split_at(COLS / 2);
+            let mut product = [0f32; COLS / 2];
+            for ((product, gate), value) in product.iter_mut().zip(gate).zip(value) {
+                *product = math::silu(*gate) * value;
+            }
+            store(&product, out);
+        }
+        Epilogue::AddScaled(scale) => {
+            let add = |out: &mut [f32], scale: &[f32]| {
+                for ((out, scale), y) in out.iter_mut().zip(scale).zip(&y) {
+                    *out = scale.mul_add(*y, *out);
+                }
+            };
+            match (out.first_chunk_mut::<COLS>(), scale[start..].first_chunk::<COLS>()) {
+                (Some(out), Some(scale)) => add(out, scale),
+                _ => add(out, &scale[start..]),
+            }
+        }
+    }
+}
+
+/// As many of `values` as `out` has room for; whole panels at a fixed length, which the compiler vectorises.
+#[inline(always)]
+fn store<const N: usize>(values: &[f32; N], out: &mut [f32]) {
+    match out.first_chunk_mut::<N>() {
+        Some(out) => *out = *values,
+        None => out.copy_from_slice(&values[..out.len()]),
+    }
+}

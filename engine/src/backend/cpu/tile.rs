@@ -1,0 +1,132 @@
+//! The one operation that differs between processors: a small block of a matrix product.
+//!
+//! Everything above it ([`linear`](super::linear), [`attention`](super::attention)) is written once over
+//! [`TileKernel`].
+
+use bytemuck::Pod;
+
+/// Columns of every tile; right operands are packed in panels of this many columns.
+pub const COLS: usize = 32;
+
+/// A block product `C[ROWS, COLS] = A[ROWS, k] · B[k, COLS]` on packed panels.
+///
+/// The panels' inner order belongs to the kernel: they are written through [`store_a`](Self::store_a) and
+/// [`store_b`](Self::store_b) only.
+pub trait TileKernel: Copy + Send + Sync + 'static {
+    /// Element of a packed left panel.
+    type A: Pod + Send + Sync;
+    /// Element of a packed right panel.
+    type B: Pod + Send + Sync;
+    /// Rows of a tile.
+    const ROWS: usize;
+
+    /// Elements of a left panel `[ROWS, k]`.
+    fn a_len(k: usize) -> usize;
+
+    /// Elements of a right panel `[k, COLS]`.
+    fn b_len(k: usize) -> usize;
+
+    /// Writes row `row` of a left panel; `values` is the whole row, `[k]`, and what the kernel pads beyond it is zeroed.
+    fn store_a(panel: &mut [Self::A], row: usize, values: &[f32]);
+
+    /// Writes `B[k][..]` of a right panel of `depth` rows in all. Panels start zeroed.
+    fn store_b(panel: &mut [Self::B], depth: usize, k: usize, values: &[f32; COLS]);
+
+    /// `c[row * stride + col] = Σ a·b` for the whole tile, overwriting.
+    ///
+    /// Call it within [`vectorize`](Self::vectorize) of the same kernel.
+    ///
+    /// # Panics
+    /// Where a slice is shorter than the tile needs.
+    fn tile(self, a: &[Self::A], b: &[Self::B], k: usize, c: &mut [f32], stride: usize);
+
+    /// Runs `work` compiled for this kernel's instruction set, with the processor set up for [`tile`](Self::tile).
+    fn vectorize(self, work: impl Work);
+}
+
+/// What [`TileKernel::vectorize`] runs. A trait and not a closure, because only a method can be marked
+/// `#[inline(always)]`, and code is compiled for the instruction set of the function that it is inlined into.
+pub trait Work {
+    /// Mark it, and the functions of this module's siblings that it calls, `#[inline(always)]`.
+    fn run(self);
+}
+
+/// Checks the slices of one [`TileKernel::tile`] call; kernels read and write unchecked after it.
+pub(super) fn check_tile<K: TileKernel>(a: usize, b: usize, k: usize, c: usize, stride: usize) {
+    assert!(a >= K::a_len(k) && b >= K::b_len(k), "panels of {a} and {b} are too short for k = {k}");
+    assert!(stride >= COLS && c >= (K::ROWS - 1) * stride + COLS, "output of {c} is too short for stride {stride}");
+}
+
+/// Plain Rust, vectorised by the compiler: for processors without a kernel of their own (x86 with AVX2, ARM with NEON).
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+impl Portable {
+    const HALF: usize = COLS / 2;
+}
+
+impl TileKernel for Portable {
+    type A = f32;
+    type B = f32;
+    const ROWS: usize = 4;
+
+    fn a_len(k: usize) -> usize {
+        Self::ROWS * k
+    }
+
+    fn b_len(k: usize) -> usize {
+        COLS * k
+    }
+
+    #[inline(always)]
+    fn store_a(panel: &mut [f32], row: usize, values: &[f32]) {
+        for (group, value) in panel.chunks_exact_mut(Self::ROWS).zip(values) {
+            group[row] = *value;
+        }
+    }
+
+    #[inline(always)]
+    fn store_b(panel: &mut [f32], depth: usize, k: usize, values: &[f32; COLS]) {
+        // [two halves][depth][HALF]: 4 rows of one half fit the 16 registers of AVX2.
+        for (half, values) in values.chunks_exact(Self::HALF).enumerate() {
+            let start = (half * depth + k) * Self::HALF;
+            panel[start..start + Self::HALF].copy_from_slice(values);
+        }
+    }
+
+    #[inline(always)]
+    fn tile(self, a: &[f32], b: &[f32], k: usize, c: &mut [f32], stride: usize) {
+        check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
+        let a = &a[..Self::ROWS * k];
+        for (half, b) in b[..COLS * k].chunks_exact((Self::HALF * k).max(1)).enumerate() {
+            let mut sums = [[0f32; Self::HALF]; Self::ROWS];
+            for (a, b) in a.chunks_exact(Self::ROWS).zip(b.chunks_exact(Self::HALF)) {
+                for (sums, a) in sums.iter_mut().zip(a) {
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = a.mul_add(*b, *sum);
+                    }
+                }
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                let start = row * stride + half * Self::HALF;
+                c[start..start + Self::HALF].copy_from_slice(sums);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn vectorize(self, work: impl Work) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn with_avx2(work: impl Work) {
+                work.run();
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has both features.
+                return unsafe { with_avx2(work) };
+            }
+        }
+        work.run();
+    }
+}
