@@ -84,9 +84,6 @@ fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Re
     if let Some(threads) = context.options.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
     }
-    if let (Some(_), Some(file)) = (&command, files.first()) {
-        return Err(exit::usage(format!("unexpected argument {} before the subcommand", file.display())));
-    }
     match command {
         Some(Command::Features(args)) => features::run(&args, context),
         Some(Command::Similarity(args)) => similarity::run(&args, context),

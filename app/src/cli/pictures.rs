@@ -81,7 +81,8 @@ impl Prepare {
         self.picture(read(path)?)
     }
 
-    fn picture(&self, picture: Picture) -> Result<Prepared> {
+    /// Resizes a picture that is already read.
+    pub fn picture(&self, picture: Picture) -> Result<Prepared> {
         let (pixels, geometry) = self.preprocessing.apply(&picture, self.stride)?;
         Ok(Prepared { picture, pixels, geometry })
     }

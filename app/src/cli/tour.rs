@@ -7,7 +7,9 @@ use dinoscope_engine::analysis::matching::{MatchOptions, Side, matches, thin};
 use dinoscope_engine::analysis::pca::{Basis, Sample, colours};
 use dinoscope_engine::analysis::similarity::{Query, similarity};
 use dinoscope_engine::draw::overlay::{Interpolation, OverlayStyle, colours_over_picture, map_over_picture};
+use dinoscope_engine::encoder::DEMO;
 use dinoscope_engine::features::Encoded;
+use dinoscope_engine::image::Picture;
 use dinoscope_engine::image::write::write_picture;
 use serde_json::json;
 
@@ -21,6 +23,14 @@ use super::similarity::markers;
 
 /// Where the files go, below the working directory.
 const FOLDER: &str = "dinoscope-out";
+/// What the bundled model is and is not.
+const DEMO_WORDS: [&str; 5] = [
+    "Made with the bundled demo model: a network of 5.5 million parameters with DINOv3's architecture, trained for",
+    "this program. It is not one of Meta's models and far from their quality. To see those:",
+    "  dinoscope models",
+    "  dinoscope models download vits16",
+    "",
+];
 /// Least distance between the ends of lines, as a share of the left picture's short side.
 const LINE_DISTANCE: f64 = 0.12;
 
@@ -93,8 +103,17 @@ pub fn run(files: &[PathBuf], context: &Context) -> Result<()> {
             Ok(())
         },
     )?;
-    if let [left, right] = first_two.as_slice() {
-        let file = write_matches(folder, left, right, &origin)?;
+    let mut seen = first_two.into_iter();
+    if let Some(left) = seen.next() {
+        let right = match seen.next().filter(|_| !files.is_empty()) {
+            Some(right) => right,
+            None => {
+                let prepared = prepare.picture(mirrored(&left.prepared.picture))?;
+                let encoded = encoder.forward(&prepared.pixels, &[], &context.cancel)?;
+                Seen { name: "its mirror image".to_owned(), stem: "mirrored".to_owned(), prepared, encoded }
+            }
+        };
+        let file = write_matches(folder, &left, &right, &origin)?;
         context.say(format!("{} and {}:", left.name, right.name));
         context.say(format!("  {:<42} {file}", "which patch is where"));
         written.push(file);
@@ -178,22 +197,23 @@ fn write_matches(folder: &Path, left: &Seen, right: &Seen, origin: &Origin) -> R
     Ok(path.display().to_string())
 }
 
+/// The same picture with left and right exchanged.
+fn mirrored(picture: &Picture) -> Picture {
+    let rows = picture.rgb.chunks_exact(picture.width * 3);
+    let rgb = rows.flat_map(|row| row.chunks_exact(3).rev().flatten().copied()).collect();
+    Picture { rgb, ..*picture }
+}
+
 /// What the model is, and where to go from here.
 fn closing_words(files: &[PathBuf], origin: &Origin) -> Vec<String> {
     let mut lines = vec![String::new()];
-    if origin.provenance().model == "demo" {
-        lines.push(
-            "Made with the bundled demo model: a 5.5 million parameter network with DINOv3's architecture, trained for
-             this program. It is not one of Meta's models, and far from their quality. For those:
-               dinoscope models
-  dinoscope models download vits16"
-                .to_owned(),
-        );
+    if origin.provenance().model == DEMO {
+        lines.extend(DEMO_WORDS.map(str::to_owned));
     }
     let picture = files.first().map_or("PICTURE.jpg".to_owned(), |file| file.display().to_string());
-    lines.push(format!(
-        "Try next:\n  dinoscope similarity {picture} --point 100,100 -o similar.png\n  \
-         dinoscope pca {picture} -o colours --foreground auto\n  dinoscope help"
-    ));
+    lines.push("Try next:".to_owned());
+    lines.push(format!("  dinoscope similarity {picture} --point 100,100 -o similar.png"));
+    lines.push(format!("  dinoscope pca {picture} -o colours --foreground auto"));
+    lines.push("  dinoscope --help".to_owned());
     lines
 }
