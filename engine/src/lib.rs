@@ -9,6 +9,7 @@ pub mod backend;
 pub mod cancel;
 pub mod checkpoint;
 pub mod doctor;
+pub mod draw;
 pub mod encoder;
 pub mod error;
 pub mod features;

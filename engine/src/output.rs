@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ndarray::{ArrayView, Dimension};
+use ndarray::{ArrayView, ArrayViewD, Dimension};
 use ndarray_npy::{WriteNpyError, WriteNpyExt};
 use serde_json::{Map, Value, json};
 
@@ -59,6 +59,17 @@ pub fn write_npy<D: Dimension>(path: &Path, array: ArrayView<'_, f32, D>) -> Res
             other => io::Error::other(other),
         })
     })
+}
+
+/// As [`write_npy`] for values in row-major order.
+///
+/// # Errors
+/// As [`write_atomically`].
+///
+/// # Panics
+/// Where shape and number of values disagree.
+pub fn write_npy_values(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
+    write_npy(path, ArrayViewD::from_shape(shape, values).expect("as many values as the shape has"))
 }
 
 /// Name, shape and values in row-major order of a tensor to be written.

@@ -1,1 +1,9 @@
 //! The command line, run as a user runs it.
+
+mod analyses;
+mod arguments;
+mod bench;
+mod broken_inputs;
+mod features;
+mod support;
+mod tour;

@@ -39,7 +39,10 @@ pub(super) fn read_bytes(path: &Path) -> crate::Result<Vec<u8>> {
 }
 
 /// Decodes the content of a picture file; `path` is for messages.
-pub(super) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Picture, PictureError> {
+///
+/// # Errors
+/// As [`read`].
+pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Picture, PictureError> {
     let (decoded, orientation) = decode(path, bytes)?;
     let (width, height) = (decoded.width(), decoded.height());
     let rgb = rgb8(decoded).ok_or_else(|| {

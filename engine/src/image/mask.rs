@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, GrayImage};
+use ndarray::Array2;
 
 use super::PictureError;
 use super::decode::{check_dimensions, decode, read_bytes, unreadable};
@@ -17,6 +18,16 @@ pub struct Mask {
     pub height: usize,
     /// `[height, width]`, true for foreground.
     pub data: Vec<bool>,
+}
+
+impl Mask {
+    /// `[height, width]`
+    ///
+    /// # Panics
+    /// Where `data` has not `width * height` entries.
+    pub fn to_array(&self) -> Array2<bool> {
+        Array2::from_shape_vec((self.height, self.width), self.data.clone()).expect("one entry per pixel")
+    }
 }
 
 /// Reads a PNG: non-zero is foreground, or alpha above one half where the picture has alpha. An indexed picture

@@ -1,0 +1,171 @@
+//! `dinoscope features`: the features of pictures as files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use dinoscope_engine::features::{Encoded, Features, Geometry};
+use dinoscope_engine::output::{write_npy_values, write_safetensors};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{Origin, create_folder};
+use super::pictures::{self, Input};
+
+/// Write the features of pictures to files
+///
+/// Each file holds `cls` [D], `registers` [R, D] (ViT) and `patch` [rows, cols, D], f32, after the final norm, and
+/// in its metadata the model, the weights' SHA-256, the input size, the device and the dtype.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  dinoscope features cat.jpg -o features                          features/cat.safetensors
+  dinoscope features *.jpg -o features --model vits16 --size 512
+  dinoscope features cat.jpg -o features --layers 8,11            adds layer_8.patch, layer_8.cls, ...
+  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, cat.cls.npy, ...")]
+pub struct FeaturesArgs {
+    /// Pictures
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+
+    /// Folder for the files, created where it is missing
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// Also these layers: blocks of a ViT (the final norm applied) or stages 0-3 of a ConvNeXt, counted from 0
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    layers: Vec<usize>,
+
+    /// One .safetensors per picture, or one .npy per tensor
+    #[arg(long, value_enum, default_value_t = Format::Safetensors)]
+    format: Format,
+}
+
+/// `--format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// All tensors of a picture in one file
+    Safetensors,
+    /// NumPy files
+    Npy,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
+    create_folder(&args.output)?;
+    let mut encoder = context.load_encoder()?;
+    let origin = Origin::of(&encoder);
+    let prepare = pictures::Prepare::new(&encoder, context);
+    let layers = distinct(&args.layers);
+    let inputs = pictures::inputs(&args.images);
+    let outcome = pictures::for_each(
+        &inputs,
+        context,
+        &prepare,
+        "features",
+        |_, prepared| Ok((encoder.forward(&prepared.pixels, &layers, &context.cancel)?, prepared.geometry)),
+        |input, (encoded, geometry)| {
+            let files = write(&args.output, &input.stem, args.format, &encoded, &geometry, &origin)?;
+            context.say(format!("{} → {}", input.path.display(), files.join(", ")));
+            Ok(describe(input, &files, &encoded, &geometry, &origin))
+        },
+    )?;
+    let provenance = origin.provenance();
+    context.say_json(&json!({
+        "model": provenance.model,
+        "weights": provenance.weights,
+        "device": provenance.device,
+        "dtype": provenance.dtype,
+        "images": outcome.0.iter().flatten().collect::<Vec<_>>(),
+    }))?;
+    outcome.check()
+}
+
+/// In the order given, each once.
+fn distinct(layers: &[usize]) -> Vec<usize> {
+    let mut seen = Vec::new();
+    for &layer in layers {
+        if !seen.contains(&layer) {
+            seen.push(layer);
+        }
+    }
+    seen
+}
+
+fn describe(input: &Input, files: &[String], encoded: &Encoded, geometry: &Geometry, origin: &Origin) -> Value {
+    json!({
+        "image": input.path.to_string_lossy(),
+        "files": files,
+        "size": origin.size(geometry),
+        "grid": [geometry.grid.0, geometry.grid.1],
+        "dim": encoded.output.patch.dim(),
+    })
+}
+
+/// Writes the tokens of one picture and returns the names of the files.
+pub fn write(
+    folder: &Path,
+    stem: &str,
+    format: Format,
+    encoded: &Encoded,
+    geometry: &Geometry,
+    origin: &Origin,
+) -> Result<Vec<String>> {
+    let tensors = tensors(encoded);
+    let file = |name: String| folder.join(name);
+    match format {
+        Format::Safetensors => {
+            let path = file(format!("{stem}.safetensors"));
+            let borrowed: Vec<_> =
+                tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice(), t.values.as_slice())).collect();
+            write_safetensors(&path, &borrowed, &origin.metadata(geometry))?;
+            Ok(vec![path.display().to_string()])
+        }
+        Format::Npy => tensors
+            .iter()
+            .map(|tensor| {
+                let path = file(format!("{stem}.{}.npy", tensor.name));
+                write_npy_values(&path, &tensor.shape, &tensor.values)?;
+                Ok(path.display().to_string())
+            })
+            .collect(),
+    }
+}
+
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+fn tensors(encoded: &Encoded) -> Vec<Tensor> {
+    let mut all = tensors_of_layer("", &encoded.output);
+    for (layer, features) in &encoded.layers {
+        all.extend(tensors_of_layer(&format!("layer_{layer}."), features));
+    }
+    all
+}
+
+fn tensors_of_layer(prefix: &str, features: &Features) -> Vec<Tensor> {
+    let (registers, dim) = features.registers.dim();
+    let grid = &features.patch;
+    let mut tensors = vec![
+        Tensor { name: format!("{prefix}cls"), shape: vec![features.cls.len()], values: features.cls.clone() },
+        Tensor {
+            name: format!("{prefix}patch"),
+            shape: vec![grid.rows, grid.cols, grid.dim()],
+            values: grid.data.iter().copied().collect(),
+        },
+    ];
+    if registers > 0 {
+        tensors.insert(
+            1,
+            Tensor {
+                name: format!("{prefix}registers"),
+                shape: vec![registers, dim],
+                values: features.registers.iter().copied().collect(),
+            },
+        );
+    }
+    tensors
+}

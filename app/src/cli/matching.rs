@@ -1,0 +1,163 @@
+//! `dinoscope match`: which patch of one picture is which of another?
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use dinoscope_engine::analysis::foreground;
+use dinoscope_engine::analysis::matching::{MatchOptions, Pair, Side, colours, matches, thin};
+use dinoscope_engine::draw::lines::{Line, side_by_side, stacked};
+use dinoscope_engine::draw::overlay::{Interpolation, colours_over_picture};
+use dinoscope_engine::features::FeatureGrid;
+use dinoscope_engine::image::write::write_picture;
+use dinoscope_engine::image::{Picture, read_mask};
+use dinoscope_engine::output::write_atomically;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::output::{Origin, check_file};
+use super::pictures::{Prepare, Prepared};
+
+/// Least distance between the left ends of lines, in pixels, as in the reference's notebook.
+const LINE_DISTANCE: f64 = 100.0;
+
+/// Match the patches of two pictures
+///
+/// Every left patch goes to the right patch of greatest cosine. The picture shows both sides in the colours of the
+/// left one's PCA, and below them some of the pairs as lines.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  dinoscope match left.jpg right.jpg -o matches.png
+  dinoscope match left.jpg right.jpg -o matches.png --mask-left left.png --mask-right right.png
+  dinoscope match left.jpg right.jpg -o matches.png --mutual --json-out pairs.json
+  dinoscope match left.jpg right.jpg -o matches.png --stratify 40      more lines, and only those pairs in the JSON")]
+pub struct MatchArgs {
+    /// The picture whose patches look for partners
+    #[arg(value_name = "LEFT")]
+    left: PathBuf,
+
+    /// The picture they look in
+    #[arg(value_name = "RIGHT")]
+    right: PathBuf,
+
+    /// Both pictures with their correspondences, PNG
+    #[arg(short, long, value_name = "OUT.png")]
+    output: PathBuf,
+
+    /// PNG of the left picture's size: only what it marks is matched
+    #[arg(long, value_name = "MASK.png")]
+    mask_left: Option<PathBuf>,
+
+    /// PNG of the right picture's size: only matches on what it marks are kept
+    #[arg(long, value_name = "MASK.png")]
+    mask_right: Option<PathBuf>,
+
+    /// Keep only pairs that are each other's best
+    #[arg(long)]
+    mutual: bool,
+
+    /// Thin the pairs until left points are this far apart, in pixels; without it only the lines are, to 100
+    #[arg(long, value_name = "PX", value_parser = parse_distance)]
+    stratify: Option<f64>,
+
+    /// The pairs as JSON: {"left", "right", "pairs": [{"left": [x, y], "right": [x, y], "score"}]}
+    #[arg(long, value_name = "OUT.json")]
+    json_out: Option<PathBuf>,
+}
+
+fn parse_distance(text: &str) -> Result<f64, String> {
+    let distance = text.parse().ok().filter(|d: &f64| d.is_finite() && *d >= 0.0);
+    distance.ok_or_else(|| "expected a number of pixels, 0 or more".to_owned())
+}
+
+/// A picture with its features and what of it may match.
+struct Encoded {
+    prepared: Prepared,
+    grid: FeatureGrid,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
+    let masks = [&args.mask_left, &args.mask_right].into_iter().flatten();
+    let inputs: Vec<&Path> = [&args.left, &args.right].into_iter().chain(masks).map(PathBuf::as_path).collect();
+    for output in [Some(&args.output), args.json_out.as_ref()].into_iter().flatten() {
+        check_file(output, &inputs)?;
+    }
+    let read = |mask: &Option<PathBuf>| mask.as_ref().map(|path| read_mask(path)).transpose();
+    let (mask_left, mask_right) = (read(&args.mask_left)?, read(&args.mask_right)?);
+    let mut encoder = context.load_encoder()?;
+    let origin = Origin::of(&encoder);
+    let prepare = Prepare::new(&encoder, context);
+    let (left, right) = (prepare.file(&args.left)?, prepare.file(&args.right)?);
+
+    let on_grid = |mask: &Option<dinoscope_engine::image::Mask>, path: &Option<PathBuf>, side: &Prepared| {
+        let Some(mask) = mask else { return Ok(None) };
+        let name = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        foreground::from_mask(&mask.to_array(), &side.geometry).context(name).map(Some)
+    };
+    let left_foreground = on_grid(&mask_left, &args.mask_left, &left)?;
+    let right_foreground = on_grid(&mask_right, &args.mask_right, &right)?;
+
+    let mut encode = |prepared: Prepared| -> Result<Encoded> {
+        let grid = encoder.forward(&prepared.pixels, &[], &context.cancel)?.output.patch;
+        Ok(Encoded { prepared, grid })
+    };
+    let (left, right) = (encode(left)?, encode(right)?);
+    let left_side = Side { grid: &left.grid, geometry: &left.prepared.geometry, foreground: left_foreground.as_ref() };
+    let right_side =
+        Side { grid: &right.grid, geometry: &right.prepared.geometry, foreground: right_foreground.as_ref() };
+    let dense = matches(&left_side, &right_side, &MatchOptions { mutual: args.mutual, min_score: None })?;
+    let sparse = thin(&dense, args.stratify.unwrap_or(LINE_DISTANCE));
+
+    let drawn = draw((&left.prepared.picture, &left_side), (&right.prepared.picture, &right_side), &dense, &sparse)?;
+    write_picture(&args.output, &drawn, &origin.metadata(&left.prepared.geometry))?;
+    let listed = if args.stratify.is_some() { &sparse } else { &dense };
+    let result = to_json(&args.left, &args.right, listed);
+    if let Some(path) = &args.json_out {
+        write_atomically(path, |writer| {
+            serde_json::to_writer(&mut *writer, &result)?;
+            writeln!(writer)
+        })?;
+    }
+    context.say(format!("{} pairs, {} of them as lines → {}", dense.len(), sparse.len(), args.output.display()));
+    if let Some(path) = &args.json_out {
+        context.say(format!("{} pairs → {}", listed.len(), path.display()));
+    }
+    context.say_json(&result)
+}
+
+/// Colours above, lines below.
+pub fn draw(left: (&Picture, &Side), right: (&Picture, &Side), dense: &[Pair], sparse: &[Pair]) -> Result<Picture> {
+    let (left_colours, right_colours) = colours(left.1, right.1, dense)?;
+    let lines: Vec<Line> = sparse
+        .iter()
+        .map(|pair| Line {
+            left: pair.left_pixel,
+            right: pair.right_pixel,
+            colour: [0, 1, 2].map(|channel| left_colours[[pair.left.row, pair.left.col, channel]]),
+        })
+        .collect();
+    let patches = Interpolation::Patches;
+    let above = side_by_side(
+        &colours_over_picture(left.0, left.1.geometry, &left_colours, patches, 1.0),
+        &colours_over_picture(right.0, right.1.geometry, &right_colours, patches, 1.0),
+        &[],
+    );
+    Ok(stacked(&above, &side_by_side(left.0, right.0, &lines)))
+}
+
+fn to_json(left: &Path, right: &Path, pairs: &[Pair]) -> Value {
+    let pair = |pair: &Pair| {
+        json!({
+            "left": [pair.left_pixel.0, pair.left_pixel.1],
+            "right": [pair.right_pixel.0, pair.right_pixel.1],
+            "score": pair.score,
+        })
+    };
+    json!({
+        "left": left.to_string_lossy(),
+        "right": right.to_string_lossy(),
+        "pairs": pairs.iter().map(pair).collect::<Vec<_>>(),
+    })
+}

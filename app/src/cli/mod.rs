@@ -1,0 +1,133 @@
+//! The command line: what is parsed, and which file executes it.
+
+mod bench;
+mod completions;
+mod context;
+mod doctor;
+mod drawing;
+mod exit;
+mod features;
+mod logger;
+mod matching;
+mod models;
+mod options;
+mod output;
+mod pca;
+mod pictures;
+mod pipeline;
+mod point;
+mod similarity;
+mod tour;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use dinoscope_engine::Cancel;
+
+use context::Context;
+use options::CommonOptions;
+
+const EXAMPLES: &str = "\
+Examples:
+  dinoscope                                                    the main job on sample pictures, into dinoscope-out/
+  dinoscope holiday.jpg                                        the same on a picture of yours
+  dinoscope similarity cat.jpg --point 320,200 -o cat.png      what looks like this patch?
+  dinoscope pca *.jpg -o colours --joint                       features as colours
+  dinoscope match left.jpg right.jpg -o matches.png            which patch is where?
+  dinoscope features *.jpg -o features --layers 5,11           features for your own program
+
+Every subcommand has its own examples: dinoscope help similarity";
+
+/// A microscope for Meta's DINOv3 vision models.
+///
+/// The bundled demo model is a small stand-in, not Meta's weights: choose a published model by --model, or a
+/// checkpoint by --weights.
+#[derive(Parser, Debug)]
+#[command(name = "dinoscope", version, after_help = EXAMPLES, disable_help_subcommand = false)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonOptions,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Pictures for the main job; without any, sample pictures
+    #[arg(value_name = "IMAGE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Features(features::FeaturesArgs),
+    Similarity(similarity::SimilarityArgs),
+    Pca(pca::PcaArgs),
+    Match(matching::MatchArgs),
+    Bench(bench::BenchArgs),
+    Models(models::ModelsArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses the arguments, executes them, and reports a failure in one line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    logger::install(&cli.common);
+    let context = Context { options: cli.common, cancel: Cancel::default() };
+    exit::code_of(execute(cli.command, &cli.files, &context))
+}
+
+fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Result<()> {
+    stop_on_interrupt(&context.cancel)?;
+    if let Some(threads) = context.options.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    }
+    match command {
+        Some(Command::Features(args)) => features::run(&args, context),
+        Some(Command::Similarity(args)) => similarity::run(&args, context),
+        Some(Command::Pca(args)) => pca::run(&args, context),
+        Some(Command::Match(args)) => matching::run(&args, context),
+        Some(Command::Bench(args)) => bench::run(&args, context),
+        Some(Command::Models(args)) => models::run(&args, context),
+        Some(Command::Doctor(args)) => doctor::run(&args, context),
+        Some(Command::Completions(args)) => completions::run(&args, &mut Cli::command()),
+        None => {
+            refuse_mistyped_subcommand(files);
+            tour::run(files, context)
+        }
+    }
+}
+
+/// A first word that is neither a file nor looks like one was meant as a subcommand.
+fn refuse_mistyped_subcommand(files: &[PathBuf]) {
+    let Some(word) = files.first() else { return };
+    if word.exists() || word.extension().is_some() || word.components().count() > 1 {
+        return;
+    }
+    let message = format!("there is no subcommand or file '{}'", word.display());
+    Cli::command().error(ErrorKind::InvalidSubcommand, message).exit()
+}
+
+/// The first Ctrl-C asks the work to stop, a second one ends the program at once.
+fn stop_on_interrupt(cancel: &Cancel) -> Result<()> {
+    let cancel = cancel.clone();
+    ctrlc::set_handler(move || {
+        if cancel.is_cancelled() {
+            std::process::exit(exit::INTERRUPTED.into());
+        }
+        cancel.cancel();
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

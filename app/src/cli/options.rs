@@ -1,0 +1,171 @@
+//! Options that every subcommand understands, in any position.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use dinoscope_engine::backend::{DeviceChoice, Dtype};
+use dinoscope_engine::encoder::ModelSource;
+use dinoscope_engine::image::{Filter, Normalisation, Preprocessing, SizeRule};
+
+/// Short side of the model's input where `--size` is not given.
+const DEFAULT_SIZE: usize = 768;
+
+/// Options that every subcommand understands, in any position.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Common options")]
+pub struct CommonOptions {
+    /// A name from `dinoscope models`
+    #[arg(long, global = true, value_name = "NAME", default_value = "demo")]
+    pub model: String,
+
+    /// A checkpoint (.pth, .safetensors) or a hub-style folder; overrides --model
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "random_weights")]
+    pub weights: Option<PathBuf>,
+
+    /// Where to run: auto, cpu, cuda[:N], metal or wgpu[:NAME]
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
+    pub device: DeviceChoice,
+
+    /// Weights and matrix inputs: f32, f16 or bf16 [default: f32 on the CPU, f16 on a GPU that has it]
+    #[arg(long, global = true, value_name = "TYPE", value_parser = parse_dtype)]
+    pub dtype: Option<Dtype>,
+
+    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub size: Option<SizeRule>,
+
+    /// Interpolation of the resize, antialiased
+    #[arg(long, global = true, value_name = "FILTER", value_enum, default_value_t = Resample::Bilinear)]
+    pub resample: Resample,
+
+    /// Mean and deviation of the input, instead of what the weights ask for
+    #[arg(long, global = true, value_name = "KIND", value_enum)]
+    pub normalize: Option<Normalize>,
+
+    /// CPU threads [default: all]
+    #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
+    pub threads: Option<usize>,
+
+    /// The named model with random weights, for benchmarks; nothing is downloaded
+    #[arg(
+        long,
+        global = true,
+        value_name = "SEED",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "0"
+    )]
+    pub random_weights: Option<u64>,
+
+    /// Never touch the network
+    #[arg(long, global = true)]
+    pub offline: bool,
+
+    /// Print a machine-readable result on stdout, one object
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Stop at the first input that fails instead of skipping it
+    #[arg(long, global = true)]
+    pub strict: bool,
+
+    /// Fewer lines
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// More lines on stderr; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+}
+
+/// `--resample`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Resample {
+    /// Triangle
+    Bilinear,
+    /// Cubic, a = -0.5
+    Bicubic,
+}
+
+/// `--normalize`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Normalize {
+    /// Pictures of the web
+    Web,
+    /// Satellite pictures
+    Sat,
+}
+
+impl CommonOptions {
+    /// Which weights to load.
+    pub fn source(&self) -> ModelSource {
+        match (&self.weights, self.random_weights) {
+            (Some(path), _) => ModelSource::Path(path.clone()),
+            (None, Some(seed)) => ModelSource::Random { name: self.model.clone(), seed },
+            (None, None) => ModelSource::Named(self.model.clone()),
+        }
+    }
+
+    /// How pictures are prepared for weights that expect `trained_with`.
+    pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
+        Preprocessing {
+            size: self.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE)),
+            filter: match self.resample {
+                Resample::Bilinear => Filter::Bilinear,
+                Resample::Bicubic => Filter::Bicubic,
+            },
+            normalisation: match self.normalize {
+                Some(Normalize::Web) => Normalisation::WEB,
+                Some(Normalize::Sat) => Normalisation::SATELLITE,
+                None => trained_with,
+            },
+        }
+    }
+}
+
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
+    let (kind, detail) = match text.split_once(':') {
+        Some((kind, detail)) => (kind, Some(detail)),
+        None => (text, None),
+    };
+    match (kind, detail) {
+        ("auto", None) => Ok(DeviceChoice::Auto),
+        ("cpu", None) => Ok(DeviceChoice::Cpu),
+        ("cuda", None) => Ok(DeviceChoice::Cuda(0)),
+        ("cuda", Some(index)) => {
+            index.parse().map(DeviceChoice::Cuda).map_err(|_| "cuda takes a number, as in cuda:0".to_owned())
+        }
+        ("metal", None) => Ok(DeviceChoice::Metal),
+        ("wgpu", name) => Ok(DeviceChoice::Wgpu(name.map(str::to_owned))),
+        _ => Err("expected auto, cpu, cuda[:N], metal or wgpu[:NAME]".to_owned()),
+    }
+}
+
+fn parse_dtype(text: &str) -> Result<Dtype, String> {
+    match text {
+        "f32" => Ok(Dtype::F32),
+        "f16" => Ok(Dtype::F16),
+        "bf16" => Ok(Dtype::Bf16),
+        _ => Err("expected f32, f16 or bf16".to_owned()),
+    }
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| "expected a number from 1 to 1024".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices() {
+        assert_eq!(parse_device("cuda"), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!(parse_device("cuda:1"), Ok(DeviceChoice::Cuda(1)));
+        assert_eq!(parse_device("wgpu"), Ok(DeviceChoice::Wgpu(None)));
+        assert_eq!(parse_device("wgpu:RTX 4090"), Ok(DeviceChoice::Wgpu(Some("RTX 4090".to_owned()))));
+        for wrong in ["", "gpu", "cuda:x", "cpu:1", "metal:0"] {
+            assert!(parse_device(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Pictures of what an analysis found.
+
+mod canvas;
+pub mod colormap;
+mod font;
+mod legend;
+pub mod lines;
+pub mod overlay;
+mod sample;
+
+pub use colormap::Colormap;

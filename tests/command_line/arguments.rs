@@ -1,0 +1,75 @@
+use super::support::Workplace;
+
+#[test]
+fn common_options_stand_anywhere() {
+    let work = Workplace::new();
+    work.picture("a.png", 32, 32);
+    work.run(&["--size", "32", "--quiet", "features", "a.png", "-o", "one"]).succeeded();
+    work.run(&["features", "--size", "32", "-q", "a.png", "-o", "two"]).succeeded();
+    assert_eq!(work.names("one"), work.names("two"));
+}
+
+#[test]
+fn wrong_arguments_are_status_2() {
+    let work = Workplace::new();
+    work.picture("a.png", 32, 32);
+    for (arguments, words) in [
+        (&["features"][..], "required"),
+        (&["features", "a.png"], "--output"),
+        (&["features", "a.png", "-o", "out", "--size", "big"], "--size"),
+        (&["features", "a.png", "-o", "out", "--device", "gpu"], "--device"),
+        (&["similarity", "a.png", "-o", "s.png", "--point", "7"], "X,Y"),
+        (&["pca", "a.png", "-o", "out", "--components", "0,1"], "three"),
+        (&["models", "fetch"], "fetch"),
+        (&["bench", "--what", "propagate"], "propagat"),
+        (&["bench", "--tune"], "--tune"),
+        (&["bench", "--threads", "0"], "--threads"),
+        (&["track", "clip.mp4"], "no subcommand or file 'track'"),
+    ] {
+        let ran = work.run(arguments);
+        assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn help_has_examples_and_names_what_exists() {
+    let work = Workplace::new();
+    let help = work.run(&["--help"]).succeeded().stdout;
+    for command in ["features", "similarity", "pca", "match", "bench", "models", "doctor", "completions"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
+    }
+    for later in ["track", "segment", "classify", "depth", "detect", "encode-text"] {
+        assert!(!help.lines().any(|line| line.trim_start().starts_with(later)), "{later}");
+    }
+    for command in ["features", "similarity", "pca", "match", "bench", "completions"] {
+        let help = work.run(&[command, "--help"]).succeeded().stdout;
+        assert!(help.contains(&format!("Examples:\n  dinoscope {command}")), "{help}");
+    }
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let work = Workplace::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = work.run(&["completions", shell]).succeeded().stdout;
+        assert!(script.contains("similarity") && script.contains("random-weights"), "{shell}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted() {
+    use std::process::{Command, Stdio};
+    let work = Workplace::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
+        .args(["bench", "--iters", "100000", "--size", "64", "-v"])
+        .current_dir(work.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+}
