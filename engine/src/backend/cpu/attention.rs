@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::math;
-use super::scratch::{Panels, with_scratch};
-use super::tile::{COLS, TileKernel, Work};
+use super::scratch::{Scratch, with_scratch};
+use super::tile::{COLS, TileKernel, Work, rows_per_task};
 
 /// Query rows that one task takes: they share each panel of keys and values while it is in cache.
 const ROWS_PER_TASK: usize = 56;
@@ -41,27 +41,33 @@ impl AttentionShape {
 }
 
 /// `softmax(q kᵀ / √head_dim) v`; `qkv` is `[tokens, 3, heads, head_dim]`, `out` is `[tokens, heads, head_dim]`.
-pub fn attention<K: TileKernel>(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]) {
-    let keys = Keys::<K>::pack(kernel, qkv, shape, rope);
-    let threads = rayon::current_num_threads();
-    let most = (ROWS_PER_TASK / K::ROWS).max(1);
-    let rows = shape.tokens.div_ceil(K::ROWS).div_ceil(4 * threads).clamp(1, most) * K::ROWS;
-    out.par_chunks_mut(rows * shape.dim()).enumerate().for_each(|(task, out)| {
+/// `scratch` has served no other shape.
+pub fn attention<K: TileKernel>(
+    kernel: K,
+    qkv: &[f32],
+    shape: AttentionShape,
+    rope: Option<&Rope>,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let keys = Keys::pack(kernel, qkv, shape, rope, scratch);
+    let rows = rows_per_task::<K>(shape.tokens, ROWS_PER_TASK);
+    out.par_chunks_mut(rows * shape.dim()).with_max_len(1).enumerate().for_each(|(task, out)| {
         keys.attend(qkv, rope, task * rows, out);
     });
 }
 
 /// Keys and values of all heads as right panels.
-struct Keys<K: TileKernel> {
+struct Keys<'a, K: TileKernel> {
     kernel: K,
     shape: AttentionShape,
     /// Per head and panel of [`COLS`] tokens: `[head_dim, COLS]`, keys transposed.
-    keys: Panels<K::B>,
+    keys: &'a [K::B],
     /// Per head and panel of [`COLS`] numbers of the head: `[tokens, COLS]`.
-    values: Panels<K::B>,
+    values: &'a [K::B],
 }
 
-impl<K: TileKernel> Keys<K> {
+impl<'a, K: TileKernel> Keys<'a, K> {
     fn token_panels(shape: AttentionShape) -> usize {
         shape.tokens.div_ceil(COLS)
     }
@@ -70,17 +76,12 @@ impl<K: TileKernel> Keys<K> {
         shape.head_dim.div_ceil(COLS)
     }
 
-    fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>) -> Self {
+    fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, scratch: &'a mut Scratch) -> Self {
         let AttentionShape { tokens, heads, head_dim } = shape;
         let key_len = Self::token_panels(shape) * K::b_len(head_dim);
         let value_len = Self::value_panels(shape) * K::b_len(tokens);
-        let mut keys = Panels::zeroed(heads * key_len);
-        let mut values = Panels::zeroed(heads * value_len);
-        let per_head = keys
-            .as_mut_slice()
-            .par_chunks_mut(key_len)
-            .zip(values.as_mut_slice().par_chunks_mut(value_len))
-            .enumerate();
+        let (keys, values) = scratch.pair::<K::B>(heads * key_len, heads * value_len);
+        let per_head = keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate();
         per_head.for_each(|(head, (keys, values))| {
             with_scratch::<f32, _>(0, COLS * head_dim, |_, rotated| {
                 kernel.vectorize(PackHead::<K> { qkv, shape, rope, head, rotated, keys, values });
@@ -173,7 +174,7 @@ impl<K: TileKernel> Work for PackHead<'_, K> {
 
 /// Some query rows against all keys and values, head by head, and room to work.
 struct Attend<'a, K: TileKernel> {
-    keys: &'a Keys<K>,
+    keys: &'a Keys<'a, K>,
     qkv: &'a [f32],
     rope: Option<&'a Rope>,
     /// Token of the first row.
@@ -227,7 +228,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let key_len = K::b_len(head_dim);
         let panels = Keys::<K>::token_panels(self.keys.shape);
         let padded = panels * COLS;
-        let keys = &self.keys.keys.as_slice()[head * panels * key_len..][..panels * key_len];
+        let keys = &self.keys.keys[head * panels * key_len..][..panels * key_len];
         for (panel, keys) in keys.chunks_exact(key_len).enumerate() {
             let queries = self.queries.chunks_exact(K::a_len(head_dim));
             for (queries, scores) in queries.zip(self.scores.chunks_exact_mut(K::ROWS * padded)) {
@@ -255,7 +256,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let dim = self.keys.shape.dim();
         let value_len = K::b_len(tokens);
         let panels = Keys::<K>::value_panels(self.keys.shape);
-        let values = &self.keys.values.as_slice()[head * panels * value_len..][..panels * value_len];
+        let values = &self.keys.values[head * panels * value_len..][..panels * value_len];
         for (panel, values) in values.chunks_exact(value_len).enumerate() {
             let start = head * head_dim + panel * COLS;
             let count = COLS.min(head_dim - panel * COLS);
