@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::math;
 use super::scratch::{Scratch, with_scratch};
-use super::tile::{COLS, TileKernel, Work, rows_per_task};
+use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task};
 
 /// Query rows that one task takes: they share each panel of keys and values while it is in cache.
 const ROWS_PER_TASK: usize = 56;
@@ -134,39 +134,61 @@ struct PackHead<'a, K: TileKernel> {
 
 impl<K: TileKernel> Work for PackHead<'_, K> {
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
+        self.pack_keys();
+        self.pack_values();
+    }
+}
+
+impl<K: TileKernel> PackHead<'_, K> {
+    #[inline(always)]
+    fn pack_keys(&mut self) {
         let AttentionShape { tokens, head_dim, .. } = self.shape;
-        let dim = self.shape.dim();
-        let key_start = dim + self.head * head_dim;
-        for (panel, keys) in self.keys.chunks_exact_mut(K::b_len(head_dim)).enumerate() {
-            let first = panel * COLS;
-            for (token, rotated) in (first..).zip(self.rotated.chunks_exact_mut(head_dim)) {
+        let len = K::b_len(head_dim);
+        for panel in 0..tokens.div_ceil(COLS) {
+            for i in 0..COLS {
+                let token = panel * COLS + i;
+                let rotated = &mut self.rotated[i * head_dim..][..head_dim];
                 if token < tokens {
-                    rotate(&self.qkv[token * 3 * dim + key_start..][..head_dim], self.rope, token, 1.0, rotated);
+                    rotate(part(self.qkv, self.shape, 1, self.head, token), self.rope, token, 1.0, rotated);
                 } else {
                     rotated.fill(0.0);
                 }
             }
-            for k in 0..head_dim {
+            let column = |k: usize| {
                 let mut column = [0f32; COLS];
-                for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
-                    *value = rotated[k];
+                if k < head_dim {
+                    for i in 0..COLS {
+                        column[i] = self.rotated[i * head_dim + k];
+                    }
                 }
-                K::store_b(keys, head_dim, k, &column);
+                column
+            };
+            for k in (0..head_dim).step_by(2) {
+                K::store_b(&mut self.keys[panel * len..][..len], head_dim, k, [&column(k), &column(k + 1)]);
             }
         }
-        for (panel, values) in self.values.chunks_exact_mut(K::b_len(tokens)).enumerate() {
-            let first = panel * COLS;
-            let count = COLS.min(head_dim - first);
-            let value_start = 2 * dim + self.head * head_dim + first;
-            for token in 0..tokens {
-                let value = &self.qkv[token * 3 * dim + value_start..][..count];
-                let mut padded = [0f32; COLS];
-                match value.first_chunk::<COLS>() {
-                    Some(value) => padded = *value,
-                    None => padded[..count].copy_from_slice(value),
-                }
-                K::store_b(values, tokens, token, &padded);
+    }
+
+    #[inline(always)]
+    fn pack_values(&mut self) {
+        let AttentionShape { tokens, head_dim, .. } = self.shape;
+        let len = K::b_len(tokens);
+        for token in (0..tokens).step_by(2) {
+            for panel in 0..head_dim.div_ceil(COLS) {
+                let columns = |token: usize| {
+                    let mut padded = [0f32; COLS];
+                    if token < tokens {
+                        let value = &part(self.qkv, self.shape, 2, self.head, token)[panel * COLS..];
+                        match value.first_chunk::<COLS>() {
+                            Some(value) => padded = *value,
+                            None => padded[..value.len()].copy_from_slice(value),
+                        }
+                    }
+                    padded
+                };
+                let rows = [&columns(token), &columns(token + 1)];
+                K::store_b(&mut self.values[panel * len..][..len], tokens, token, rows);
             }
         }
     }
@@ -216,7 +238,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let scale = std::f32::consts::LOG2_E / (head_dim as f32).sqrt();
         for i in 0..self.out.len() / dim {
             let token = self.first + i;
-            let query = &self.qkv[token * 3 * dim + head * head_dim..][..head_dim];
+            let query = part(self.qkv, self.keys.shape, 0, head, token);
             rotate(query, self.rope, token, scale, self.rotated);
             K::store_a(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
         }
@@ -273,6 +295,16 @@ impl<K: TileKernel> Attend<'_, K> {
             }
         }
     }
+}
+
+/// One head's q (0), k (1) or v (2) of one token. Tokens are far apart in memory: a later one is asked for ahead.
+#[inline(always)]
+fn part(qkv: &[f32], shape: AttentionShape, which: usize, head: usize, token: usize) -> &[f32] {
+    const AHEAD: usize = 8;
+    let AttentionShape { tokens, heads, head_dim } = shape;
+    let of = |token: usize| &qkv[((token * 3 + which) * heads + head) * head_dim..][..head_dim];
+    prefetch(of((token + AHEAD).min(tokens - 1)));
+    of(token)
 }
 
 /// `scale · rope(x)` of one token of one head: halves (x₁, x₂) become (x₁ cos - x₂ sin, x₂ cos + x₁ sin).
