@@ -1,5 +1,8 @@
 //! Downloads from a hub on this machine that misbehaves in every way a network does.
 
+// Helpers outside of `#[test]` functions may fail a test too.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -5,6 +5,8 @@ pub mod foreground;
 pub mod matching;
 pub mod pca;
 pub mod similarity;
+#[cfg(test)]
+mod tests;
 
 /// Why an analysis could not be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -186,7 +186,7 @@ fn mean(patches: &[ArrayView1<f32>]) -> Vec<f64> {
     mean.iter().zip(first).map(|(sum, &origin)| f64::from(origin) + sum / patches.len() as f64).collect()
 }
 
-/// Variance in all directions, and along the leading ones: (variance, unit vector `[dim]`), falling.
+/// Variance in all directions, and along the leading ones: (variance, unit vector), falling.
 struct Spread {
     total: f64,
     leading: Vec<(f64, Vec<f64>)>,
@@ -203,8 +203,7 @@ fn spread_from_covariance(patches: &[ArrayView1<f32>], mean: &[f64], count: usiz
         let centred = centred_columns(block, mean);
         accumulate_lower(&mut covariance, &centred, centred.transpose(), patches.len());
     }
-    let (total, leading) = leading_eigenpairs(&covariance, count)?;
-    Ok(Spread { total, leading })
+    leading_eigenpairs(&covariance, count)
 }
 
 /// By the `[patches, patches]` products of the centred patches, which have the same spectrum.
@@ -212,14 +211,14 @@ fn spread_from_gram(patches: &[ArrayView1<f32>], mean: &[f64], count: usize) -> 
     let centred = centred_columns(patches, mean);
     let mut gram = Mat::<f64>::zeros(patches.len(), patches.len());
     accumulate_lower(&mut gram, centred.transpose(), &centred, patches.len());
-    let (total, mut leading) = leading_eigenpairs(&gram, count)?;
-    for (_, vector) in &mut leading {
+    let mut spread = leading_eigenpairs(&gram, count)?;
+    for (_, vector) in &mut spread.leading {
         let weights = faer::Col::<f64>::from_fn(vector.len(), |i| vector[i]);
         let direction = &centred * &weights;
         let length = direction.norm_l2();
         *vector = direction.iter().map(|v| if length > 0.0 { v / length } else { 0.0 }).collect();
     }
-    Ok(Spread { total, leading })
+    Ok(spread)
 }
 
 /// `[dim, patches]`
@@ -248,13 +247,13 @@ fn accumulate_lower(
 }
 
 /// The trace of a symmetric matrix (lower triangle) and its `count` largest (eigenvalue, eigenvector), falling.
-fn leading_eigenpairs(symmetric: &Mat<f64>, count: usize) -> Result<(f64, Vec<(f64, Vec<f64>)>), AnalysisError> {
+fn leading_eigenpairs(symmetric: &Mat<f64>, count: usize) -> Result<Spread, AnalysisError> {
     let size = symmetric.nrows();
     let total = (0..size).map(|i| symmetric[(i, i)]).sum();
     let eigen = symmetric.self_adjoint_eigen(Side::Lower).map_err(|_| AnalysisError::NotFinite)?;
     let (values, vectors) = (eigen.S().column_vector(), eigen.U());
     let pair = |i: usize| (values[i], vectors.col(i).iter().copied().collect());
-    Ok((total, (0..size).rev().take(count).map(pair).collect()))
+    Ok(Spread { total, leading: (0..size).rev().take(count).map(pair).collect() })
 }
 
 /// The direction or its opposite, so that its entry of largest magnitude (the first of equals) is positive.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Serialize;
@@ -72,7 +72,7 @@ fn listed_by_ldconfig() -> HashSet<String> {
     names_in_listing(&text, env::consts::ARCH)
 }
 
-/// Lines look like `	libEGL.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libEGL.so.1`.
+/// Lines look like `libEGL.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libEGL.so.1`.
 fn names_in_listing(text: &str, arch: &str) -> HashSet<String> {
     let fits = |line: &str| match arch {
         "x86_64" => line.contains("x86-64"),
@@ -107,8 +107,8 @@ fn has_vulkan_driver() -> bool {
         "/etc/vulkan/icd.d",
         "/run/opengl-driver/share/vulkan/icd.d",
     ];
-    let has_entries = |folder: &&str| fs::read_dir(Path::new(folder)).is_ok_and(|mut entries| entries.next().is_some());
-    named || folders.iter().any(|folder| has_entries(&folder))
+    let has_entries = |folder: &&str| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    named || folders.iter().any(has_entries)
 }
 
 #[cfg(test)]

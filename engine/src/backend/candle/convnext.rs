@@ -129,7 +129,11 @@ impl Block {
         let norm = load_norm(weights, &format!("{name}.norm"), dim, eps)?;
         let scale = Epilogue::AddScaled(load("gamma", &[dim])?);
         Ok(Self {
-            depthwise: DepthwiseConv::new(place, load("dwconv.weight", &[dim, 1, 7, 7])?, load("dwconv.bias", &[dim])?)?,
+            depthwise: DepthwiseConv::new(
+                place,
+                load("dwconv.weight", &[dim, 1, 7, 7])?,
+                load("dwconv.bias", &[dim])?,
+            )?,
             expand: Linear::new(
                 place,
                 load("pwconv1.weight", &[4 * dim, dim])?,

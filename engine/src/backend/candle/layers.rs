@@ -3,13 +3,13 @@
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::fused::{FusedAttention, FusedLinear};
+use crate::Result;
 use crate::backend::Dtype;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm};
 use crate::backend::cpu::{self, Kernels};
 use crate::checkpoint::{CheckpointError, Weights};
-use crate::Result;
 
 /// Scores that are held at once by attention on a GPU: 256 MB of f32.
 const SCORES: usize = 64 << 20;
@@ -71,11 +71,7 @@ impl LayerNorm {
     /// Puts `norm` on the device.
     pub fn new(norm: Norm, place: &Place) -> TensorResult<Self> {
         let dim = norm.weight.len();
-        Ok(Self {
-            weight: place.tensor(norm.weight, &[dim])?,
-            bias: place.tensor(norm.bias, &[dim])?,
-            eps: norm.eps,
-        })
+        Ok(Self { weight: place.tensor(norm.weight, &[dim])?, bias: place.tensor(norm.bias, &[dim])?, eps: norm.eps })
     }
 
     /// x: `[.., dim]` f32, contiguous.
@@ -150,10 +146,11 @@ impl Linear {
             }
             Self::Plain(layer) => {
                 let y = layer.forward(x)?.to_dtype(DType::F32)?;
-                residual + match &layer.scale {
-                    Some(scale) => y.broadcast_mul(scale)?,
-                    None => y,
-                }
+                residual
+                    + match &layer.scale {
+                        Some(scale) => y.broadcast_mul(scale)?,
+                        None => y,
+                    }
             }
         }
     }

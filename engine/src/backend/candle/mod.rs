@@ -143,8 +143,8 @@ mod tests {
         };
         let fused = run(Place::new(Device::Cpu, Dtype::F32));
         let plain = run(Place::plain(Device::Cpu, Dtype::F32));
-        for (fused, plain) in
-            std::iter::once((&fused.output, &plain.output)).chain((0..2).map(|i| (&fused.layers[i].1, &plain.layers[i].1)))
+        for (fused, plain) in std::iter::once((&fused.output, &plain.output))
+            .chain((0..2).map(|i| (&fused.layers[i].1, &plain.layers[i].1)))
         {
             let error = relative_error(&fused.patch.data, &plain.patch.data);
             assert!(error < 2e-5, "patches differ by {error}");

@@ -48,9 +48,8 @@ impl Vit {
         if config.registers > 0 {
             prefix.extend(weights.load("storage_tokens", &[1, config.registers, dim])?);
         }
-        let norm = |name| -> Result<LayerNorm> {
-            Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?)
-        };
+        let norm =
+            |name| -> Result<LayerNorm> { Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?) };
         Ok(Self {
             patch_embed: Linear::new(place, embed, embed_bias, None, Epilogue::Bias)?,
             prefix_tokens: place.tensor(prefix, &[config.prefix(), dim])?,
@@ -120,8 +119,13 @@ impl Block {
             Ok((load(&format!("{name}.weight"), &[outputs, inputs])?, load(&format!("{name}.bias"), &[outputs])?))
         };
         let qkv_bias = if config.qkv_bias { load("attn.qkv.bias", &[3 * dim])? } else { vec![0.0; 3 * dim] };
-        let qkv =
-            Linear::new(place, load("attn.qkv.weight", &[3 * dim, dim])?, qkv_bias, Some(norm("norm1")?), Epilogue::Bias)?;
+        let qkv = Linear::new(
+            place,
+            load("attn.qkv.weight", &[3 * dim, dim])?,
+            qkv_bias,
+            Some(norm("norm1")?),
+            Epilogue::Bias,
+        )?;
         let (weight, bias) = linear("attn.proj", dim, dim)?;
         let proj = Linear::new(place, weight, bias, None, scale("ls1")?)?;
         let (expand, (weight, bias)) = match config.ffn {
@@ -143,13 +147,7 @@ impl Block {
         Ok(Self { qkv, proj, expand, reduce })
     }
 
-    fn forward(
-        &self,
-        x: Tensor,
-        shape: AttentionShape,
-        positions: &Positions,
-        place: &Place,
-    ) -> TensorResult<Tensor> {
+    fn forward(&self, x: Tensor, shape: AttentionShape, positions: &Positions, place: &Place) -> TensorResult<Tensor> {
         let mixed = attention(place, &self.qkv.forward(&x)?, shape, positions)?;
         let x = self.proj.add_to(x, &mixed)?;
         let hidden = self.expand.forward(&x)?;

@@ -78,6 +78,7 @@ impl TileKernel for Amx {
     /// `[k / 32][2 tiles][16 pairs of k][16 columns][2]`
     type B = bf16;
     const ROWS: usize = ROWS;
+    const ROWS_PER_TASK: usize = 256;
 
     fn a_len(k: usize) -> usize {
         k.div_ceil(DEPTH) * 2 * HARDWARE_TILE
@@ -110,13 +111,15 @@ impl TileKernel for Amx {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[bf16], b: &[bf16], k: usize, c: &mut [f32], stride: usize) {
+    fn tile(self, a: &[bf16], b: &[bf16], k: usize, c: &mut [f32], stride: usize, ahead: &[bf16]) {
         check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
         let blocks = k.div_ceil(DEPTH);
         if blocks == 0 {
             c.chunks_mut(stride).take(ROWS).for_each(|row| row[..COLS].fill(0.0));
             return;
         }
+        // Two lines at a time, four times per block at most.
+        let step = (ahead.len() * size_of::<bf16>() / (blocks * 4)).min(128) & !63;
         let c = c.as_mut_ptr();
         // SAFETY: the lengths were checked for `blocks` blocks of two hardware tiles each, and for four hardware tiles
         // of c. Tiles are configured by `vectorize`; a missing configuration traps, it corrupts nothing.
@@ -130,11 +133,23 @@ impl TileKernel for Amx {
                 "tileloadd tmm4, [{a} + {row}*1]",
                 "tileloadd tmm6, [{b} + {row}*1]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
+                "prefetcht1 [{ahead}]",
+                "prefetcht1 [{ahead} + 64]",
+                "add {ahead}, {step}",
                 "tileloadd tmm7, [{b} + {row}*1 + 1024]",
                 "tdpbf16ps tmm1, tmm4, tmm7",
+                "prefetcht1 [{ahead}]",
+                "prefetcht1 [{ahead} + 64]",
+                "add {ahead}, {step}",
                 "tileloadd tmm5, [{a} + {row}*1 + 1024]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
+                "prefetcht1 [{ahead}]",
+                "prefetcht1 [{ahead} + 64]",
+                "add {ahead}, {step}",
                 "tdpbf16ps tmm3, tmm5, tmm7",
+                "prefetcht1 [{ahead}]",
+                "prefetcht1 [{ahead} + 64]",
+                "add {ahead}, {step}",
                 "add {a}, 2048",
                 "add {b}, 2048",
                 "dec {blocks}",
@@ -147,6 +162,8 @@ impl TileKernel for Amx {
                 b = inout(reg) b.as_ptr() => _,
                 blocks = inout(reg) blocks => _,
                 row = in(reg) 64_usize,
+                ahead = inout(reg) ahead.as_ptr() => _,
+                step = in(reg) step,
                 c0 = in(reg) c,
                 c1 = in(reg) c.add(16 * stride),
                 stride = in(reg) stride * size_of::<f32>(),

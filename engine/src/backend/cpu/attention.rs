@@ -76,7 +76,11 @@ impl<K: TileKernel> Keys<K> {
         let value_len = Self::value_panels(shape) * K::b_len(tokens);
         let mut keys = Panels::zeroed(heads * key_len);
         let mut values = Panels::zeroed(heads * value_len);
-        let per_head = keys.as_mut_slice().par_chunks_mut(key_len).zip(values.as_mut_slice().par_chunks_mut(value_len)).enumerate();
+        let per_head = keys
+            .as_mut_slice()
+            .par_chunks_mut(key_len)
+            .zip(values.as_mut_slice().par_chunks_mut(value_len))
+            .enumerate();
         per_head.for_each(|(head, (keys, values))| {
             with_scratch::<f32, _>(0, COLS * head_dim, |_, rotated| {
                 kernel.vectorize(PackHead::<K> { qkv, shape, rope, head, rotated, keys, values });
@@ -98,7 +102,19 @@ impl<K: TileKernel> Keys<K> {
             let (scores, floats) = floats.split_at_mut(panels * K::ROWS * padded);
             let (rotated, floats) = floats.split_at_mut(head_dim);
             let (inverse_sums, tile) = floats.split_at_mut(panels * K::ROWS);
-            self.kernel.vectorize(Attend { keys: self, qkv, rope, first, queries, weights, scores, rotated, inverse_sums, tile, out });
+            self.kernel.vectorize(Attend {
+                keys: self,
+                qkv,
+                rope,
+                first,
+                queries,
+                weights,
+                scores,
+                rotated,
+                inverse_sums,
+                tile,
+                out,
+            });
         });
     }
 }
@@ -215,7 +231,7 @@ impl<K: TileKernel> Attend<'_, K> {
         for (panel, keys) in keys.chunks_exact(key_len).enumerate() {
             let queries = self.queries.chunks_exact(K::a_len(head_dim));
             for (queries, scores) in queries.zip(self.scores.chunks_exact_mut(K::ROWS * padded)) {
-                self.keys.kernel.tile(queries, keys, head_dim, &mut scores[panel * COLS..], padded);
+                self.keys.kernel.tile(queries, keys, head_dim, &mut scores[panel * COLS..], padded, &[]);
             }
         }
     }
@@ -246,7 +262,7 @@ impl<K: TileKernel> Attend<'_, K> {
             let weights = self.weights.chunks_exact(K::a_len(tokens));
             let blocks = self.out.chunks_mut(K::ROWS * dim).zip(self.inverse_sums.chunks_exact(K::ROWS));
             for (weights, (out, inverse_sums)) in weights.zip(blocks) {
-                self.keys.kernel.tile(weights, values, tokens, self.tile, COLS);
+                self.keys.kernel.tile(weights, values, tokens, self.tile, COLS, &[]);
                 let rows = out.chunks_exact_mut(dim).zip(self.tile.chunks_exact(COLS)).zip(inverse_sums);
                 for ((out, tile), inverse) in rows {
                     for (out, mean) in out[start..start + count].iter_mut().zip(tile) {

@@ -64,7 +64,9 @@ impl Storage for bf16 {
     #[inline(always)]
     unsafe fn load(source: *const Self) -> __m512 {
         // SAFETY: as the trait asks; a bf16 is the upper half of an f32.
-        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast())))) }
+        unsafe {
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(source.cast()))))
+        }
     }
 }
 
@@ -83,6 +85,7 @@ impl<S: Storage> TileKernel for Avx512<S> {
     type A = f32;
     type B = S;
     const ROWS: usize = ROWS;
+    const ROWS_PER_TASK: usize = 112;
 
     fn a_len(k: usize) -> usize {
         k.div_ceil(BLOCK) * ROWS * STRIDE
@@ -107,10 +110,10 @@ impl<S: Storage> TileKernel for Avx512<S> {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[f32], b: &[S], k: usize, c: &mut [f32], stride: usize) {
+    fn tile(self, a: &[f32], b: &[S], k: usize, c: &mut [f32], stride: usize, ahead: &[S]) {
         check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
         // SAFETY: the lengths were checked; `self` exists, so the processor has AVX-512F.
-        unsafe { tile(a.as_ptr(), b.as_ptr(), k, c.as_mut_ptr(), stride) }
+        unsafe { tile(a.as_ptr(), b.as_ptr(), k, c.as_mut_ptr(), stride, ahead) }
     }
 
     #[inline(always)]
@@ -130,16 +133,24 @@ impl<S: Storage> TileKernel for Avx512<S> {
 /// # Safety
 /// `a`, `b` and `c` are readable, or writable, as [`check_tile`] checks; the processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile<S: Storage>(mut a: *const f32, mut b: *const S, mut k: usize, c: *mut f32, stride: usize) {
+#[inline(never)]
+unsafe fn tile<S: Storage>(mut a: *const f32, mut b: *const S, mut k: usize, c: *mut f32, stride: usize, ahead: &[S]) {
+    let mut later = ahead.as_ptr();
+    let step = ahead.len() / k.max(1);
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    // SAFETY: a holds ceil(k / BLOCK) blocks, b holds k rows of COLS, c holds ROWS rows `stride` apart.
+    // SAFETY: a holds ceil(k / BLOCK) blocks, b holds k rows of COLS, c holds ROWS rows `stride` apart,
+    // and `later` takes at most k steps within `ahead`.
     unsafe {
         while k > 0 {
             let depth = k.min(BLOCK);
             for i in 0..depth {
+                _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(16 * COLS).cast());
+                _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(16 * COLS + 16).cast());
                 let left = S::load(b);
                 let right = S::load(b.add(16));
                 b = b.add(COLS);
+                _mm_prefetch::<_MM_HINT_T1>(later.cast());
+                later = later.add(step);
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let value = _mm512_set1_ps(*a.add(row * STRIDE + i));
                     sums[0] = _mm512_fmadd_ps(value, left, sums[0]);

@@ -41,6 +41,7 @@ impl TileKernel for Avx512Bf16 {
     /// `[k / 2][32 columns]` of such pairs.
     type B = u32;
     const ROWS: usize = ROWS;
+    const ROWS_PER_TASK: usize = 112;
 
     fn a_len(k: usize) -> usize {
         k.div_ceil(2 * BLOCK) * ROWS * STRIDE
@@ -74,7 +75,7 @@ impl TileKernel for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[u32], b: &[u32], k: usize, c: &mut [f32], stride: usize) {
+    fn tile(self, a: &[u32], b: &[u32], k: usize, c: &mut [f32], stride: usize, _ahead: &[u32]) {
         check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
         // SAFETY: the lengths were checked; `self` exists, so the processor has AVX-512 BF16.
         unsafe { tile(a.as_ptr(), b.as_ptr(), k.div_ceil(2), c.as_mut_ptr(), stride) }
@@ -94,6 +95,7 @@ impl TileKernel for Avx512Bf16 {
 /// # Safety
 /// `a`, `b` and `c` are readable, or writable, as [`check_tile`] checks; the processor has AVX-512 BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
+#[inline(never)]
 unsafe fn tile(mut a: *const u32, mut b: *const u32, mut pairs: usize, c: *mut f32, stride: usize) {
     /// The same 512 bits as pairs of bf16.
     #[inline(always)]

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use super::math;
 use super::scratch::{Panels, with_scratch};
-use super::tile::{COLS, TileKernel, Work};
+use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task, share};
 
-/// Input rows that one task packs and keeps in the second-level cache.
-const ROWS_PER_TASK: usize = 112;
+/// Bytes of packed input that one task keeps in the second-level cache, beside a panel of the weight.
+const BYTES_PER_TASK: usize = 1 << 20;
 
 /// Weight and bias of a layer norm over the last axis, as `torch.nn.LayerNorm`.
 #[derive(Clone, Debug)]
@@ -103,10 +103,11 @@ impl<K: TileKernel> PackedWeight for Packed<K> {
     fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
         let rows = x.len() / self.inputs;
         let width = out.len() / rows.max(1);
-        let panels = rows.div_ceil(K::ROWS);
-        let most = (ROWS_PER_TASK / K::ROWS).max(1);
-        let per_task = panels.div_ceil(4 * rayon::current_num_threads()).clamp(1, most) * K::ROWS;
-        x.par_chunks(per_task * self.inputs).zip(out.par_chunks_mut(per_task * width)).for_each(|(x, out)| {
+        let panel_bytes = K::a_len(self.inputs) * size_of::<K::A>();
+        let most = K::ROWS_PER_TASK.min(BYTES_PER_TASK / panel_bytes * K::ROWS);
+        let per_task = rows_per_task::<K>(rows, most);
+        let tasks = x.par_chunks(per_task * self.inputs).zip(out.par_chunks_mut(per_task * width));
+        tasks.with_max_len(1).for_each(|(x, out)| {
             let a_len = K::a_len(self.inputs);
             let panels = (x.len() / self.inputs).div_ceil(K::ROWS);
             with_scratch(panels * a_len, self.inputs + K::ROWS * COLS, |a, floats| {
@@ -165,16 +166,22 @@ impl<K: TileKernel> Rows<'_, K> {
     fn multiply(&mut self) {
         let Packed { kernel, inputs, outputs, ref panels } = *self.weight;
         let order = Order::of(self.epilogue);
-        for (index, b) in panels.as_slice().chunks_exact(K::b_len(inputs)).enumerate() {
+        let panels = panels.as_slice().chunks_exact(K::b_len(inputs));
+        let tiles = self.a.len() / K::a_len(inputs);
+        for ((index, b), next) in panels.clone().enumerate().zip(panels.skip(1).chain([&[][..]])) {
             let mut bias = [0f32; COLS];
             for (col, bias) in bias.iter_mut().enumerate() {
                 *bias = order.row(outputs, index, col).map_or(0.0, |row| self.bias[row]);
             }
             let start = index * if matches!(order, Order::Plain) { COLS } else { COLS / 2 };
             let blocks = self.out.chunks_mut(K::ROWS * self.width);
-            for (a, out) in self.a.chunks_exact(K::a_len(inputs)).zip(blocks) {
-                kernel.tile(a, b, inputs, self.tile, COLS);
-                for (tile, out) in self.tile.chunks_exact(COLS).zip(out.chunks_exact_mut(self.width)) {
+            for ((i, a), out) in self.a.chunks_exact(K::a_len(inputs)).enumerate().zip(blocks) {
+                for row in out.chunks_exact(self.width) {
+                    prefetch(&row[start..self.width.min(start + COLS)]);
+                }
+                kernel.tile(a, b, inputs, self.tile, COLS, share(next, i, tiles));
+                let (tile, _) = self.tile.as_chunks::<COLS>();
+                for (tile, out) in tile.iter().zip(out.chunks_exact_mut(self.width)) {
                     finish_row(tile, &bias, self.epilogue, start, &mut out[start..]);
                 }
             }
@@ -184,10 +191,10 @@ impl<K: TileKernel> Rows<'_, K> {
 
 /// One row of a tile to the output, whose first number is the layer's output `start`.
 #[inline(always)]
-fn finish_row(tile: &[f32], bias: &[f32; COLS], epilogue: &Epilogue, start: usize, out: &mut [f32]) {
+fn finish_row(tile: &[f32; COLS], bias: &[f32; COLS], epilogue: &Epilogue, start: usize, out: &mut [f32]) {
     let mut y = [0f32; COLS];
-    for ((y, tile), bias) in y.iter_mut().zip(tile).zip(bias) {
-        *y = tile + bias;
+    for i in 0..COLS {
+        y[i] = tile[i] + bias[i];
     }
     match epilogue {
         Epilogue::Bias => store(&y, out),
@@ -198,24 +205,24 @@ fn finish_row(tile: &[f32], bias: &[f32; COLS], epilogue: &Epilogue, start: usiz
             store(&y, out);
         }
         Epilogue::SwiGlu => {
-            let (gate, value) = y.split_at(COLS / 2);
             let mut product = [0f32; COLS / 2];
-            for ((product, gate), value) in product.iter_mut().zip(gate).zip(value) {
-                *product = math::silu(*gate) * value;
+            for i in 0..COLS / 2 {
+                product[i] = math::silu(y[i]) * y[i + COLS / 2];
             }
             store(&product, out);
         }
-        Epilogue::AddScaled(scale) => {
-            let add = |out: &mut [f32], scale: &[f32]| {
-                for ((out, scale), y) in out.iter_mut().zip(scale).zip(&y) {
+        Epilogue::AddScaled(scale) => match (out.first_chunk_mut::<COLS>(), scale[start..].first_chunk::<COLS>()) {
+            (Some(out), Some(scale)) => {
+                for i in 0..COLS {
+                    out[i] = scale[i].mul_add(y[i], out[i]);
+                }
+            }
+            _ => {
+                for ((out, scale), y) in out.iter_mut().zip(&scale[start..]).zip(&y) {
                     *out = scale.mul_add(*y, *out);
                 }
-            };
-            match (out.first_chunk_mut::<COLS>(), scale[start..].first_chunk::<COLS>()) {
-                (Some(out), Some(scale)) => add(out, scale),
-                _ => add(out, &scale[start..]),
             }
-        }
+        },
     }
 }
 

@@ -4,16 +4,16 @@
 //! [`kernels`] picks the best kernel this machine has.
 
 #[cfg(target_arch = "x86_64")]
-mod amx;
+pub mod amx;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 pub mod depthwise;
 pub mod linear;
 mod math;
-mod scratch;
+pub mod scratch;
 pub mod tile;
 
 use ::half::{bf16 as Bf16, f16 as F16};
@@ -66,11 +66,7 @@ pub fn available(dtype: Dtype) -> Vec<(&'static str, Box<dyn Kernels>)> {
     let mut all: Vec<(&'static str, Box<dyn Kernels>)> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
-        fn add(
-            all: &mut Vec<(&'static str, Box<dyn Kernels>)>,
-            name: &'static str,
-            kernel: Option<impl TileKernel>,
-        ) {
+        fn add(all: &mut Vec<(&'static str, Box<dyn Kernels>)>, name: &'static str, kernel: Option<impl TileKernel>) {
             all.extend(kernel.map(|kernel| (name, Box::new(kernel) as Box<dyn Kernels>)));
         }
         match dtype {

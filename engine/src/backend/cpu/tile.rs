@@ -19,6 +19,8 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
     type B: Pod + Send + Sync;
     /// Rows of a tile.
     const ROWS: usize;
+    /// Rows that should share a panel of the right operand while it is in cache: the faster the tile, the more.
+    const ROWS_PER_TASK: usize;
 
     /// Elements of a left panel `[ROWS, k]`.
     fn a_len(k: usize) -> usize;
@@ -32,13 +34,14 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
     /// Writes `B[k][..]` of a right panel of `depth` rows in all. Panels start zeroed.
     fn store_b(panel: &mut [Self::B], depth: usize, k: usize, values: &[f32; COLS]);
 
-    /// `c[row * stride + col] = Σ a·b` for the whole tile, overwriting.
+    /// `c[row * stride + col] = Σ a·b` for the whole tile, overwriting. Meanwhile `ahead`, which a later tile will read,
+    /// is brought into the second-level cache.
     ///
     /// Call it within [`vectorize`](Self::vectorize) of the same kernel.
     ///
     /// # Panics
     /// Where a slice is shorter than the tile needs.
-    fn tile(self, a: &[Self::A], b: &[Self::B], k: usize, c: &mut [f32], stride: usize);
+    fn tile(self, a: &[Self::A], b: &[Self::B], k: usize, c: &mut [f32], stride: usize, ahead: &[Self::B]);
 
     /// Runs `work` compiled for this kernel's instruction set, with the processor set up for [`tile`](Self::tile).
     fn vectorize(self, work: impl Work);
@@ -51,10 +54,40 @@ pub trait Work {
     fn run(self);
 }
 
+/// Rows of one task over `rows` in all, a multiple of the tile's: at most `most`, and such that threads finish together.
+pub(super) fn rows_per_task<K: TileKernel>(rows: usize, most: usize) -> usize {
+    let panels = rows.div_ceil(K::ROWS);
+    let most = (most / K::ROWS).max(1);
+    let threads = rayon::current_num_threads();
+    let rounds = panels.div_ceil(threads * most).max(2);
+    panels.div_ceil(threads * rounds).max(1) * K::ROWS
+}
+
+/// The part of `next` that the `index`-th of `count` tiles should bring into cache.
+#[inline(always)]
+pub(super) fn share<T>(next: &[T], index: usize, count: usize) -> &[T] {
+    let len = next.len().div_ceil(count);
+    &next[(index * len).min(next.len())..((index + 1) * len).min(next.len())]
+}
+
 /// Checks the slices of one [`TileKernel::tile`] call; kernels read and write unchecked after it.
 pub(super) fn check_tile<K: TileKernel>(a: usize, b: usize, k: usize, c: usize, stride: usize) {
     assert!(a >= K::a_len(k) && b >= K::b_len(k), "panels of {a} and {b} are too short for k = {k}");
     assert!(stride >= COLS && c >= (K::ROWS - 1) * stride + COLS, "output of {c} is too short for stride {stride}");
+}
+
+/// Asks for the cache lines of `row` ahead of their use. Tiles write short pieces of rows that are far apart, which no
+/// hardware prefetcher foresees; asked for before the product, they arrive while it is computed.
+#[inline(always)]
+pub(super) fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: prefetching reads nothing that the program sees, and the address is that of a slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
 }
 
 /// Plain Rust, vectorised by the compiler: for processors without a kernel of their own (x86 with AVX2, ARM with NEON).
@@ -69,6 +102,7 @@ impl TileKernel for Portable {
     type A = f32;
     type B = f32;
     const ROWS: usize = 4;
+    const ROWS_PER_TASK: usize = 96;
 
     fn a_len(k: usize) -> usize {
         Self::ROWS * k
@@ -95,7 +129,7 @@ impl TileKernel for Portable {
     }
 
     #[inline(always)]
-    fn tile(self, a: &[f32], b: &[f32], k: usize, c: &mut [f32], stride: usize) {
+    fn tile(self, a: &[f32], b: &[f32], k: usize, c: &mut [f32], stride: usize, _ahead: &[f32]) {
         check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
         let a = &a[..Self::ROWS * k];
         for (half, b) in b[..COLS * k].chunks_exact((Self::HALF * k).max(1)).enumerate() {
