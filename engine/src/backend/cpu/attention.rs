@@ -158,8 +158,8 @@ impl<K: TileKernel> PackHead<'_, K> {
             let column = |k: usize| {
                 let mut column = [0f32; COLS];
                 if k < head_dim {
-                    for i in 0..COLS {
-                        column[i] = self.rotated[i * head_dim + k];
+                    for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
+                        *value = rotated[k];
                     }
                 }
                 column
