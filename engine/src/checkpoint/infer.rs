@@ -32,8 +32,9 @@ fn vit(shapes: &Shapes, sidecar: &Sidecar) -> Result<VitConfig, String> {
         Some(_) => sizes::<3>(shapes, "storage_tokens")?[1],
         None => 0,
     };
-    if dim == 0 || patch == 0 {
-        return Err("its patch embedding is empty".into());
+    let (Ffn::Mlp { hidden } | Ffn::SwiGlu { hidden }) = ffn;
+    if [dim, patch, hidden].contains(&0) {
+        return Err("one of its layers is empty".into());
     }
     Ok(VitConfig {
         dim,
@@ -90,10 +91,20 @@ fn convnext(shapes: &Shapes, sidecar: &Sidecar) -> Result<ConvNextConfig, String
     Ok(ConvNextConfig { depths, dims, norm_eps: sidecar.norm_eps.unwrap_or(1e-6) })
 }
 
+/// No layer is as wide; products of sizes below it do not overflow.
+const MAX_SIZE: usize = 1 << 20;
+
 /// The shape of a tensor that must be there with that many axes.
 fn sizes<'a, const RANK: usize>(shapes: &'a Shapes, name: &str) -> Result<&'a [usize; RANK], String> {
     let shape = shapes.get(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
-    shape.as_slice().try_into().map_err(|_| format!("its tensor `{name}` has shape {shape:?}, expected {RANK} axes"))
+    let shape: &[usize; RANK] = shape
+        .as_slice()
+        .try_into()
+        .map_err(|_| format!("its tensor `{name}` has shape {shape:?}, expected {RANK} axes"))?;
+    match shape.iter().find(|size| **size > MAX_SIZE) {
+        Some(size) => Err(format!("its tensor `{name}` has an axis of {size}, more than any network")),
+        None => Ok(shape),
+    }
 }
 
 /// How many blocks there are: `{prefix}{i}.{name}` for every i from 0, without a gap.

@@ -80,7 +80,7 @@ pub enum CheckpointError {
         got: ElementType,
     },
     /// A tensor holds numbers that no trained model has.
-    #[error("tensor `{tensor}` of {} holds NaN or infinity: the weights are damaged", path.display())]
+    #[error("tensor `{tensor}` of {} holds NaN or infinity: the weights are damaged, download or convert them again", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,

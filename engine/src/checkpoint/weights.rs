@@ -1,6 +1,7 @@
 //! A backbone's tensors under Meta's names, whatever they are called and however they are cut in the file.
 
 use std::collections::{HashMap, HashSet};
+use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -205,10 +206,7 @@ impl Weights {
         match &self.source {
             Source::File(file) if file.origin(name).is_some() || file.is_zero(name) => {
                 let numbers = file.load(name, shape)?;
-                if name == ROPE_PERIODS && numbers.contains(&0.0) {
-                    return Err(unreadable(&self.path, "one of its RoPE periods is zero"));
-                }
-                Ok(numbers)
+                if name == ROPE_PERIODS { self.checked_periods(numbers) } else { Ok(numbers) }
             }
             Source::Random { seed, shapes } if shapes.contains_key(name) => match shapes[name].as_slice() {
                 known if known == shape => Ok(random::tensor(*seed, name, shape)),
@@ -217,11 +215,23 @@ impl Weights {
             _ => match &self.config {
                 ModelConfig::Vit(vit) if name == ROPE_PERIODS => {
                     let periods = rope_periods(self.rope_base, vit.head_dim());
-                    if shape == [periods.len()] { Ok(periods) } else { Err(shape_error(&[periods.len()])) }
+                    if shape == [periods.len()] {
+                        self.checked_periods(periods)
+                    } else {
+                        Err(shape_error(&[periods.len()]))
+                    }
                 }
                 _ => Err(CheckpointError::Missing { path: self.path.clone(), tensor: name.to_owned() }),
             },
         }
+    }
+
+    /// Angles are coordinates of at most 2π over these.
+    fn checked_periods(&self, periods: Vec<f32>) -> Result<Vec<f32>, CheckpointError> {
+        if periods.iter().all(|period| (TAU / period).is_finite()) {
+            return Ok(periods);
+        }
+        Err(unreadable(&self.path, "one of its RoPE periods is zero or close to it"))
     }
 
     /// What `models inspect` shows.

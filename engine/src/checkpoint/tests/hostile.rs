@@ -133,6 +133,23 @@ fn weights_that_share_their_elements_are_refused() {
 }
 
 #[test]
+fn layers_without_or_with_too_many_channels_are_refused() {
+    let ModelConfig::Vit(vit) = files::tiny_vit() else { panic!("it is a ViT") };
+    let reason = |name: &str, shape: &[usize]| {
+        let config = ModelConfig::Vit(vit.clone());
+        let mut tensors = files::tensors(&Weights::random(&config, 1));
+        *tensors.iter_mut().find(|tensor| tensor.name == name).unwrap() = Plain::new(name, shape);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd.safetensors");
+        std::fs::write(&path, files::safetensors(&tensors)).unwrap();
+        Weights::open(&path).err().expect("it is refused").to_string()
+    };
+    assert!(reason("blocks.0.mlp.fc1.weight", &[0, 8]).contains("empty"));
+    assert!(reason("patch_embed.proj.weight", &[0, 3, 2, 2]).contains("empty"));
+    assert!(reason("patch_embed.proj.weight", &[1 << 62, 3, 0, 0]).contains("an axis of"));
+}
+
+#[test]
 fn compressed_entries_are_refused() {
     let mut archive = files::torch(&[Plain::new("a", &[3])]);
     let central = archive.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
