@@ -118,10 +118,13 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, Analy
     let right_len = right.len() / dim;
     let nothing = (0, f32::NEG_INFINITY);
 
-    let tile_rows = |first_left: usize, rows: &[f32]| {
+    let compare = |mut found: Nearest, (tile, rows): (usize, &[f32])| {
+        let first_left = tile * TILE.0;
         let count = rows.len() / dim;
-        let mut to_right = vec![nothing; count];
-        let mut to_left = vec![nothing; right_len];
+        let start = found.right_of_left.len();
+        found.right_of_left.resize(start + count, nothing);
+        let to_right = &mut found.right_of_left[start..];
+        let to_left = &mut found.left_of_right;
         let mut cosines = vec![0f32; count * TILE.1];
         for first_right in (0..right_len).step_by(TILE.1) {
             let width = TILE.1.min(right_len - first_right);
@@ -145,20 +148,20 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, Analy
                 }
             }
         }
-        (to_right, to_left)
+        found
     };
-    let tiles: Vec<_> =
-        left.par_chunks(TILE.0 * dim).enumerate().map(|(tile, rows)| tile_rows(tile * TILE.0, rows)).collect();
-
-    let mut nearest = Nearest { right_of_left: Vec::new(), left_of_right: vec![nothing; right_len] };
-    for (to_right, to_left) in tiles {
-        nearest.right_of_left.extend(to_right);
-        for (best, found) in nearest.left_of_right.iter_mut().zip(to_left) {
+    // Both combine neighbours in order: of equals the first stays.
+    let join = |mut first: Nearest, second: Nearest| {
+        first.right_of_left.extend(second.right_of_left);
+        for (best, found) in first.left_of_right.iter_mut().zip(second.left_of_right) {
             if found.1 > best.1 {
                 *best = found;
             }
         }
-    }
+        first
+    };
+    let none = || Nearest { right_of_left: Vec::new(), left_of_right: vec![nothing; right_len] };
+    let mut nearest = left.par_chunks(TILE.0 * dim).enumerate().fold(none, compare).reduce(none, join);
     for (_, score) in nearest.right_of_left.iter_mut().chain(&mut nearest.left_of_right) {
         *score = score.clamp(-1.0, 1.0);
     }
@@ -201,7 +204,7 @@ pub fn stratify(points: &[(f64, f64)], distance: f64) -> Vec<usize> {
     let within = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).powi(2) + (a.1 - b.1).powi(2) <= distance * distance;
     let neighbours = |cells: &HashMap<(i64, i64), Vec<usize>>, index: usize| -> Vec<usize> {
         let (column, row) = cell(points[index]);
-        let around = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (column + dx, row + dy)));
+        let around = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (column.wrapping_add(dx), row.wrapping_add(dy))));
         around
             .filter_map(|key| cells.get(&key))
             .flatten()
