@@ -5,12 +5,13 @@ use crate::image::Picture;
 
 /// Draws on a picture.
 pub struct Canvas<'a> {
+    /// Drawn on.
     pub picture: &'a mut Picture,
 }
 
 impl Canvas<'_> {
     /// Mixes a colour into a pixel; `alpha` 1 replaces it.
-    fn blend(&mut self, x: usize, y: usize, colour: [f32; 3], alpha: f32) {
+    pub fn blend(&mut self, x: usize, y: usize, colour: [f32; 3], alpha: f32) {
         let start = (y * self.picture.width + x) * 3;
         for (old, new) in self.picture.rgb[start..start + 3].iter_mut().zip(colour) {
             *old = (f32::from(*old) + (new - f32::from(*old)) * alpha).round() as u8;

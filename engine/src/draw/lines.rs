@@ -19,12 +19,17 @@ pub struct Line {
 
 /// Heights that pictures are brought to, in pixels: small ones are enlarged, so that lines can be told apart.
 const HEIGHTS: std::ops::RangeInclusive<usize> = 360..=1080;
+/// Width in pixels that no picture is brought to, however flat it is.
+const MAX_WIDTH: usize = 16_384;
 /// Between and around pictures.
 const BACKGROUND: [u8; 3] = [18, 19, 23];
 
-/// Side by side at one height (that of the taller, within 360 to 1080 pixels), with anti-aliased lines and dots.
+/// Side by side at one height (that of the taller, within 360 to 1080 pixels; less where one of them is very flat), with
+/// anti-aliased lines and dots.
 pub fn side_by_side(left: &Picture, right: &Picture, lines: &[Line]) -> Picture {
+    let highest = |picture: &Picture| (MAX_WIDTH * picture.height / picture.width).max(1);
     let height = left.height.max(right.height).clamp(*HEIGHTS.start(), *HEIGHTS.end());
+    let height = height.min(highest(left)).min(highest(right));
     let (left_scale, right_scale) = (height as f64 / left.height as f64, height as f64 / right.height as f64);
     let (left, right) = (scaled_to_height(left, height), scaled_to_height(right, height));
     let gap = height / 60;
@@ -127,5 +132,7 @@ mod tests {
         let line = Line { left: (-900.0, 1e5), right: (1e5, -3.0), colour: [0.5; 3] };
         let still = Line { left: (0.0, 0.0), right: (0.0, 0.0), colour: [0.5; 3] };
         assert_eq!(side_by_side(&plain(1, 1, 0), &plain(1, 1, 0), &[line, still]).height, 360);
+        let flat = side_by_side(&plain(16_384, 2, 0), &plain(1, 1, 0), &[line, still]);
+        assert_eq!((flat.width, flat.height), (16_384 + 2, 2));
     }
 }

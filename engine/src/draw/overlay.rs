@@ -156,6 +156,7 @@ fn paint(
 fn draw_contour(picture: &mut Picture, values: &Array2<f32>, level: f32) {
     let (height, width) = values.dim();
     let half_width = line_width(picture) as f32 / 2.0;
+    let mut canvas = Canvas { picture };
     for y in 0..height {
         for x in 0..width {
             let at = |dx: usize, dy: usize| {
@@ -165,10 +166,7 @@ fn draw_contour(picture: &mut Picture, values: &Array2<f32>, level: f32) {
             let distance = (at(1, 1) - level).abs() / slope;
             let alpha = (half_width + 0.5 - distance).clamp(0.0, 1.0);
             if alpha > 0.0 {
-                let start = (y * picture.width + x) * 3;
-                for channel in &mut picture.rgb[start..start + 3] {
-                    *channel = (f32::from(*channel) + (255.0 - f32::from(*channel)) * alpha).round() as u8;
-                }
+                canvas.blend(x, y, [255.0; 3], alpha);
             }
         }
     }
