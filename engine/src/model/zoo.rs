@@ -37,10 +37,6 @@ pub struct Published {
     pub timm: &'static str,
     /// Meta's repository on the hub, which asks for access.
     pub gated: &'static str,
-    /// Meta's file without hash and extension: `dinov3_vits16_pretrain_lvd1689m`.
-    pub file: &'static str,
-    /// First eight characters of the SHA-256 of Meta's file.
-    pub hash: &'static str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +68,7 @@ const BASE: Architecture = convnext(27, [128, 256, 512, 1024]);
 const LARGE: Architecture = convnext(27, [192, 384, 768, 1536]);
 
 macro_rules! published {
-    ($name:literal, $millions:literal, $architecture:expr, $timm:literal, $gated:literal, $model:literal, $data:literal, $hash:literal) => {
+    ($name:literal, $millions:literal, $architecture:expr, $timm:literal, $gated:literal, $data:literal) => {
         ZooModel {
             name: $name,
             parameters_millions: $millions,
@@ -80,8 +76,6 @@ macro_rules! published {
             source: ZooSource::Published(Published {
                 timm: concat!("timm/", $timm, $data),
                 gated: concat!("facebook/dinov3-", $gated, "-pretrain-", $data),
-                file: concat!("dinov3_", $model, "_pretrain_", $data),
-                hash: $hash,
             }),
             satellite: matches!($data.as_bytes(), b"sat493m"),
             architecture: $architecture,
@@ -98,72 +92,18 @@ static ZOO: [ZooModel; 13] = [
         satellite: false,
         architecture: vit(192, 12, 3, Ffn::Mlp { hidden: 768 }),
     },
-    published!("vits16", 21, VITS16, "vit_small_patch16_dinov3_qkvb.", "vits16", "vits16", "lvd1689m", "08c60483"),
-    published!(
-        "vits16plus",
-        29,
-        VITS16PLUS,
-        "vit_small_plus_patch16_dinov3_qkvb.",
-        "vits16plus",
-        "vits16plus",
-        "lvd1689m",
-        "4057cbaa"
-    ),
-    published!("vitb16", 86, VITB16, "vit_base_patch16_dinov3_qkvb.", "vitb16", "vitb16", "lvd1689m", "73cec8be"),
-    published!("vitl16", 300, VITL16, "vit_large_patch16_dinov3_qkvb.", "vitl16", "vitl16", "lvd1689m", "8aa4cbdd"),
-    published!(
-        "vith16plus",
-        840,
-        VITH16PLUS,
-        "vit_huge_plus_patch16_dinov3_qkvb.",
-        "vith16plus",
-        "vith16plus",
-        "lvd1689m",
-        "7c1da9a5"
-    ),
-    published!("vit7b16", 6716, VIT7B16, "vit_7b_patch16_dinov3.", "vit7b16", "vit7b16", "lvd1689m", "a955f4ea"),
-    published!(
-        "convnext_tiny",
-        29,
-        TINY,
-        "convnext_tiny.dinov3_",
-        "convnext-tiny",
-        "convnext_tiny",
-        "lvd1689m",
-        "21b726bb"
-    ),
-    published!(
-        "convnext_small",
-        50,
-        SMALL,
-        "convnext_small.dinov3_",
-        "convnext-small",
-        "convnext_small",
-        "lvd1689m",
-        "296db49d"
-    ),
-    published!(
-        "convnext_base",
-        89,
-        BASE,
-        "convnext_base.dinov3_",
-        "convnext-base",
-        "convnext_base",
-        "lvd1689m",
-        "801f2ba9"
-    ),
-    published!(
-        "convnext_large",
-        198,
-        LARGE,
-        "convnext_large.dinov3_",
-        "convnext-large",
-        "convnext_large",
-        "lvd1689m",
-        "61fa432d"
-    ),
-    published!("vitl16_sat", 300, VITL16, "vit_large_patch16_dinov3_qkvb.", "vitl16", "vitl16", "sat493m", "eadcf0ff"),
-    published!("vit7b16_sat", 6716, VIT7B16, "vit_7b_patch16_dinov3.", "vit7b16", "vit7b16", "sat493m", "a6675841"),
+    published!("vits16", 21, VITS16, "vit_small_patch16_dinov3_qkvb.", "vits16", "lvd1689m"),
+    published!("vits16plus", 29, VITS16PLUS, "vit_small_plus_patch16_dinov3_qkvb.", "vits16plus", "lvd1689m"),
+    published!("vitb16", 86, VITB16, "vit_base_patch16_dinov3_qkvb.", "vitb16", "lvd1689m"),
+    published!("vitl16", 300, VITL16, "vit_large_patch16_dinov3_qkvb.", "vitl16", "lvd1689m"),
+    published!("vith16plus", 840, VITH16PLUS, "vit_huge_plus_patch16_dinov3_qkvb.", "vith16plus", "lvd1689m"),
+    published!("vit7b16", 6716, VIT7B16, "vit_7b_patch16_dinov3.", "vit7b16", "lvd1689m"),
+    published!("convnext_tiny", 29, TINY, "convnext_tiny.dinov3_", "convnext-tiny", "lvd1689m"),
+    published!("convnext_small", 50, SMALL, "convnext_small.dinov3_", "convnext-small", "lvd1689m"),
+    published!("convnext_base", 89, BASE, "convnext_base.dinov3_", "convnext-base", "lvd1689m"),
+    published!("convnext_large", 198, LARGE, "convnext_large.dinov3_", "convnext-large", "lvd1689m"),
+    published!("vitl16_sat", 300, VITL16, "vit_large_patch16_dinov3_qkvb.", "vitl16", "sat493m"),
+    published!("vit7b16_sat", 6716, VIT7B16, "vit_7b_patch16_dinov3.", "vit7b16", "sat493m"),
 ];
 
 /// Every model with a name, the demo first.
@@ -246,7 +186,7 @@ mod tests {
         assert_eq!(satellite.iter().map(|model| model.name).collect::<Vec<_>>(), ["vitl16_sat", "vit7b16_sat"]);
         for model in satellite {
             let ZooSource::Published(published) = model.source else { panic!("{} is published", model.name) };
-            assert!([published.timm, published.gated, published.file].iter().all(|place| place.ends_with("sat493m")));
+            assert!([published.timm, published.gated].iter().all(|place| place.ends_with("sat493m")));
             assert_eq!(model.normalisation(), Normalisation::SATELLITE);
         }
     }
