@@ -148,7 +148,6 @@ pub fn crop(picture: &Picture, width: usize, height: usize) -> Pixels {
 mod tests {
     use std::fs;
     use std::path::Path;
-    use std::time::Instant;
 
     use safetensors::SafeTensors;
 
@@ -201,19 +200,5 @@ mod tests {
         let picture = Picture::from_rgb(3, 2, (0..18).collect()).expect("RGB");
         let bytes: Vec<u8> = crop(&picture, 2, 1).data.iter().map(|v| (v * 255.0).round() as u8).collect();
         assert_eq!(bytes, [0, 3, 1, 4, 2, 5]);
-    }
-
-    /// Not a check: `cargo test --release -- --ignored --nocapture` prints milliseconds.
-    #[test]
-    #[ignore = "a measurement"]
-    fn speed() {
-        let picture = Picture::from_rgb(4000, 3000, vec![100; 36_000_000]).expect("RGB");
-        for filter in [Filter::Bilinear, Filter::Bicubic] {
-            for _ in 0..3 {
-                let start = Instant::now();
-                let pixels = resize(&picture, 1024, 768, filter);
-                println!("{filter:?}: {:.1} ms {}", start.elapsed().as_secs_f64() * 1e3, pixels.data[0]);
-            }
-        }
     }
 }
