@@ -1,4 +1,4 @@
-//! A model ready to use: weights, preprocessing and device in one value.
+//! A model ready to use: weights, their normalisation and device in one value.
 
 use std::path::{Path, PathBuf};
 

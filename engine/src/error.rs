@@ -52,7 +52,7 @@ pub enum Error {
         last: usize,
     },
     /// The tensor library failed: out of memory, a lost device.
-    #[error("the model could not run: {0}")]
+    #[error("the model could not run ({0}): try a smaller --size, or --device cpu")]
     Tensor(#[from] candle_core::Error),
     /// The work was stopped on request.
     #[error("cancelled")]

@@ -1,7 +1,5 @@
 //! What a backbone says about a picture.
 
-use std::ops::RangeInclusive;
-
 use ndarray::{Array2, ArrayView1};
 
 /// One feature vector per patch, row by row.
@@ -86,10 +84,5 @@ impl Geometry {
         let (rows, cols) = self.grid;
         let centre = |i: usize, n: usize, len: usize| (i as f64 + 0.5) * len as f64 / n as f64;
         (centre(patch.col, cols, self.covered.0), centre(patch.row, rows, self.covered.1))
-    }
-
-    /// Valid patch rows and columns, for messages.
-    pub fn bounds(&self) -> (RangeInclusive<usize>, RangeInclusive<usize>) {
-        (0..=self.grid.0.saturating_sub(1), 0..=self.grid.1.saturating_sub(1))
     }
 }

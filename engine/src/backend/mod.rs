@@ -18,7 +18,8 @@ pub trait Backbone: Send {
     /// `layers` are blocks (ViT) or stages (ConvNeXt), 0-based; they come back in that order.
     ///
     /// # Errors
-    /// [`crate::Error::Layer`], [`crate::Error::Tensor`], and [`crate::Error::Cancelled`] within one block of the request.
+    /// [`crate::Error::Picture`] where a side is no multiple of the stride, [`crate::Error::Layer`], [`crate::Error::Tensor`],
+    /// and [`crate::Error::Cancelled`] within one block of the request.
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded>;
 }
 

@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn a_vit_without_registers_layer_scale_and_bias_runs() {
+        let ModelConfig::Vit(config) = vit(Ffn::Mlp { hidden: 64 }) else { panic!("it is a ViT") };
+        let config = VitConfig { registers: 0, layer_scale: false, qkv_bias: false, untied_cls_norm: true, ..config };
+        check_plain_equals_fused(&ModelConfig::Vit(config), &pixels(16, 48));
+    }
+
+    #[test]
     fn plain_swiglu_vit_equals_fused() {
         check_plain_equals_fused(&vit(Ffn::SwiGlu { hidden: 136 }), &pixels(80, 112));
     }
