@@ -205,40 +205,59 @@ impl PlainLinear {
 }
 
 /// Attention over one picture's tokens.
-pub struct Attention {
-    shape: AttentionShape,
-    rope: Rope,
-    /// `[patches, head_dim / 2]` cosines and sines, where candle's operations need them.
-    tensors: Option<(Tensor, Tensor)>,
-    scratch: Scratch,
-    out: Buffer,
+pub enum Attention<'a> {
+    /// One kernel; the result lives in `out`.
+    Fused {
+        /// This processor's.
+        kernels: &'a dyn Kernels,
+        /// Sizes.
+        shape: AttentionShape,
+        /// Positions of the patches.
+        rope: Rope,
+        /// Of this shape.
+        scratch: Scratch,
+        /// `[tokens, dim]`
+        out: Buffer,
+    },
+    /// Candle's operations.
+    Plain {
+        /// Sizes.
+        shape: AttentionShape,
+        /// Tokens before the patches.
+        prefix: usize,
+        /// `[patches, head_dim / 2]`
+        cos: Tensor,
+        /// `[patches, head_dim / 2]`
+        sin: Tensor,
+    },
 }
 
-impl Attention {
+impl<'a> Attention<'a> {
     /// For pictures of that many tokens, whose patches lie as `rope` says.
-    pub fn new(shape: AttentionShape, rope: Rope, place: &Place) -> TensorResult<Self> {
+    pub fn new(shape: AttentionShape, rope: Rope, place: &'a Place) -> TensorResult<Self> {
+        if let Some(kernels) = &place.kernels {
+            let (scratch, out) = (Scratch::default(), Buffer::default());
+            return Ok(Self::Fused { kernels: kernels.as_ref(), shape, rope, scratch, out });
+        }
         let half = shape.head_dim / 2;
-        let table = |numbers: &[f32]| place.tensor(numbers.to_vec(), &[numbers.len() / half, half]);
-        let tensors = match place.kernels {
-            Some(_) => None,
-            None => Some((table(&rope.cos)?, table(&rope.sin)?)),
+        let table = |numbers: Vec<f32>| {
+            let patches = numbers.len() / half;
+            place.tensor(numbers, &[patches, half])
         };
-        Ok(Self { shape, rope, tensors, scratch: Scratch::default(), out: Buffer::default() })
+        Ok(Self::Plain { shape, prefix: rope.prefix, cos: table(rope.cos)?, sin: table(rope.sin)? })
     }
 
     /// `softmax(q kᵀ / √head_dim) v` with rotated q and k; `qkv` is `[tokens, 3 * dim]`, the result `[tokens, dim]`,
     /// which the next call may overwrite.
-    pub fn forward(&mut self, place: &Place, qkv: &Tensor) -> TensorResult<Tensor> {
-        match (&place.kernels, &self.tensors) {
-            (Some(kernels), _) => {
-                let out = self.out.get(&[self.shape.tokens, self.shape.heads * self.shape.head_dim])?;
-                let scratch = RefCell::new(&mut self.scratch);
-                let op = FusedAttention { kernels: kernels.as_ref(), shape: self.shape, rope: &self.rope, scratch };
-                out.inplace_op2(qkv, &op)?;
+    pub fn forward(&mut self, qkv: &Tensor) -> TensorResult<Tensor> {
+        match self {
+            Self::Fused { kernels, shape, rope, scratch, out } => {
+                let out = out.get(&[shape.tokens, shape.heads * shape.head_dim])?;
+                let scratch = RefCell::new(scratch);
+                out.inplace_op2(qkv, &FusedAttention { kernels: *kernels, shape: *shape, rope, scratch })?;
                 Ok(out)
             }
-            (None, Some((cos, sin))) => plain_attention(qkv, self.shape, self.rope.prefix, cos, sin),
-            (None, None) => candle_core::bail!("the positions belong to another device"),
+            Self::Plain { shape, prefix, cos, sin } => plain_attention(qkv, *shape, *prefix, cos, sin),
         }
     }
 }

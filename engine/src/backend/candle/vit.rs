@@ -86,7 +86,7 @@ impl Vit {
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
             cancel.check()?;
-            let mixed = attention.forward(place, &block.qkv.forward(&x, &mut qkv)?)?;
+            let mixed = attention.forward(&block.qkv.forward(&x, &mut qkv)?)?;
             x = block.proj.add_to(x, &mixed)?;
             let expanded = block.expand.forward(&x, &mut hidden)?;
             x = block.reduce.add_to(x, &expanded)?;
