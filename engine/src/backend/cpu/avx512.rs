@@ -103,9 +103,11 @@ impl<S: Storage> TileKernel for Avx512<S> {
     }
 
     #[inline(always)]
-    fn store_b(panel: &mut [S], _depth: usize, k: usize, values: &[f32; COLS]) {
-        for (stored, value) in panel[k * COLS..][..COLS].iter_mut().zip(values) {
-            *stored = S::from_f32(*value);
+    fn store_b(panel: &mut [S], depth: usize, k: usize, rows: [&[f32; COLS]; 2]) {
+        for (k, values) in (k..depth).zip(rows) {
+            for (stored, value) in panel[k * COLS..][..COLS].iter_mut().zip(values) {
+                *stored = S::from_f32(*value);
+            }
         }
     }
 
