@@ -9,8 +9,10 @@ use super::math;
 use super::scratch::{Scratch, with_scratch};
 use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task};
 
-/// Query rows that one task takes: they share each panel of keys and values while it is in cache.
-const ROWS_PER_TASK: usize = 56;
+/// Query rows that one task takes: they share each panel of keys and values while it is in cache, beside their scores.
+const ROWS_PER_TASK: std::ops::RangeInclusive<usize> = 28..=56;
+/// Bytes of scores and weights that one task keeps in the second-level cache, beside one head's keys and values.
+const BYTES_PER_TASK: usize = 640 << 10;
 
 /// Rotary position embedding of the patch tokens (reference: `dinov3/layers/rope_position_encoding.py`).
 #[derive(Clone, Debug)]
@@ -51,7 +53,9 @@ pub fn attention<K: TileKernel>(
     out: &mut [f32],
 ) {
     let keys = Keys::pack(kernel, qkv, shape, rope, scratch);
-    let rows = rows_per_task::<K>(shape.tokens, ROWS_PER_TASK);
+    let row_bytes = shape.tokens * (size_of::<f32>() + size_of::<K::A>());
+    let most = (BYTES_PER_TASK / row_bytes).clamp(*ROWS_PER_TASK.start(), *ROWS_PER_TASK.end());
+    let rows = rows_per_task::<K>(shape.tokens, most);
     out.par_chunks_mut(rows * shape.dim()).with_max_len(1).enumerate().for_each(|(task, out)| {
         keys.attend(qkv, rope, task * rows, out);
     });
@@ -158,8 +162,8 @@ impl<K: TileKernel> PackHead<'_, K> {
             let column = |k: usize| {
                 let mut column = [0f32; COLS];
                 if k < head_dim {
-                    for i in 0..COLS {
-                        column[i] = self.rotated[i * head_dim + k];
+                    for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
+                        *value = rotated[k];
                     }
                 }
                 column
