@@ -156,6 +156,18 @@ fn tensors_that_are_wrong() {
     refused(&integers, &[weight]);
 }
 
+#[test]
+fn features_that_overflow_are_no_result() {
+    let work = workplace();
+    let numbers = |count: usize| [f32::MAX / 2.0].repeat(count).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let huge = changed_demo(|tensors| {
+        let shape = vec![192, 768];
+        tensors.insert("blocks.3.mlp.fc2.weight".to_owned(), (Dtype::F32, shape, numbers(192 * 768)));
+    });
+    fs::write(work.path("w.safetensors"), huge).expect("written");
+    refused(&work, "w.safetensors", &["a.png", "NaN"]);
+}
+
 /// A file as by `torch.save`, with this pickle.
 fn torch_file(pickle: &[u8]) -> Vec<u8> {
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -242,6 +254,15 @@ fn pictures_of_every_kind_cut_short_or_overwritten() {
     arguments.push("a.png");
     each_reported(&work.run_small(&arguments), &broken);
     assert_eq!(work.names("out"), ["a.safetensors"]);
+}
+
+/// Windows has no such names.
+#[cfg(unix)]
+#[test]
+fn a_name_with_a_line_break_is_told_in_one_line() {
+    let work = workplace();
+    fs::write(work.path("new\nline.png"), "no picture").expect("written");
+    work.run_small(&["features", "new\nline.png", "-o", "out"]).failed(1, &["new line.png"]);
 }
 
 #[test]
