@@ -109,8 +109,11 @@ fn folders_of_the_hub_with_broken_parts() {
     refused(&work, "model", &["model.safetensors"]);
 }
 
+/// Type, shape and bytes of tensors by name.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
 /// The demo model with some of its tensors changed.
-fn changed_demo(change: impl FnOnce(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
+fn changed_demo(change: impl FnOnce(&mut Tensors)) -> Vec<u8> {
     let bytes = fs::read(golden("../../assets/dinoscope-demo-vitt16.safetensors")).expect("the demo");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let owned = |view: TensorView| (view.dtype(), view.shape().to_vec(), view.data().to_vec());
@@ -126,11 +129,11 @@ fn changed_demo(change: impl FnOnce(&mut BTreeMap<String, (Dtype, Vec<usize>, Ve
 fn tensors_that_are_wrong() {
     let work = workplace();
     let weight = "blocks.5.mlp.fc1.weight";
-    let refused = |change: &dyn Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>), words: &[&str]| {
+    let refused = |change: &dyn Fn(&mut Tensors), words: &[&str]| {
         content_refused(&work, "w.safetensors", &changed_demo(change), words);
     };
     for number in [half::f16::NAN, half::f16::NEG_INFINITY] {
-        let place = |tensors: &mut BTreeMap<_, (Dtype, Vec<usize>, Vec<u8>)>| {
+        let place = |tensors: &mut Tensors| {
             let (dtype, _, data) = tensors.get_mut(weight).expect("it is there");
             assert_eq!(*dtype, Dtype::F16);
             data[5000..5002].copy_from_slice(&number.to_le_bytes());
@@ -140,17 +143,17 @@ fn tensors_that_are_wrong() {
     for missing in ["cls_token", "blocks.11.norm2.bias", weight] {
         refused(&|tensors| assert!(tensors.remove(missing).is_some()), &[missing]);
     }
-    let shorter = |tensors: &mut BTreeMap<_, (Dtype, Vec<usize>, Vec<u8>)>| {
+    let shorter = |tensors: &mut Tensors| {
         let (dtype, shape, data) = tensors.get_mut(weight).expect("it is there");
         shape[1] -= 1;
         data.truncate(shape[0] * shape[1] * dtype.bitsize() / 8);
     };
     refused(&shorter, &[weight, "[768, 191]", "[768, 192]"]);
-    let transposed = |tensors: &mut BTreeMap<_, (Dtype, Vec<usize>, Vec<u8>)>| {
+    let transposed = |tensors: &mut Tensors| {
         tensors.get_mut(weight).expect("it is there").1.reverse();
     };
     refused(&transposed, &[weight, "[192, 768]", "[768, 192]"]);
-    let integers = |tensors: &mut BTreeMap<_, (Dtype, Vec<usize>, Vec<u8>)>| {
+    let integers = |tensors: &mut Tensors| {
         tensors.get_mut(weight).expect("it is there").0 = Dtype::I16;
     };
     refused(&integers, &[weight]);
