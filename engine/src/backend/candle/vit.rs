@@ -84,7 +84,7 @@ impl Vit {
         };
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
-            cancel.check()?;
+            place.check(cancel)?;
             x = block.forward(x, shape, &positions, place)?;
             if layers.contains(&i) {
                 let normalised = self.normalise(&x)?;
