@@ -32,12 +32,12 @@ use options::CommonOptions;
 
 const EXAMPLES: &str = "\
 Examples:
-  dinoscope                                                    the main job on sample pictures, into dinoscope-out/
-  dinoscope holiday.jpg                                        the same on a picture of yours
-  dinoscope similarity cat.jpg --point 320,200 -o cat.png      what looks like this patch?
-  dinoscope pca *.jpg -o colours --joint                       features as colours
-  dinoscope match left.jpg right.jpg -o matches.png            which patch is where?
-  dinoscope features *.jpg -o features --layers 5,11           features for your own program
+  dinoscope                                                 the main job on sample pictures
+  dinoscope holiday.jpg                                     the same on a picture of yours
+  dinoscope similarity cat.jpg --point 320,200 -o cat.png   what looks like this patch?
+  dinoscope pca *.jpg -o colours --joint                    features as colours
+  dinoscope match left.jpg right.jpg -o matches.png         which patch is where?
+  dinoscope features *.jpg -o features --layers 5,11        features for your own program
 
 Every subcommand has its own examples: dinoscope help similarity";
 

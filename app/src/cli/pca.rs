@@ -29,7 +29,7 @@ use super::pictures::{self, Input, Outcome, Prepare};
 #[command(after_help = "\
 Examples:
   dinoscope pca cat.jpg -o colours                              colours/cat.pca.png
-  dinoscope pca *.jpg -o colours --joint                        one basis: like things have like colours everywhere
+  dinoscope pca *.jpg -o colours --joint                        one basis for all of them
   dinoscope pca cat.jpg -o colours --foreground auto            the object alone, background black
   dinoscope pca cat.jpg -o colours --foreground mask.png --npy  and the components as numbers
   dinoscope pca cat.jpg -o colours --components 3,4,5           the next three")]

@@ -30,7 +30,7 @@ const BEST: usize = 5;
 Examples:
   dinoscope similarity cat.jpg --point 320,200 -o cat.png
   dinoscope similarity cat.jpg --point 320,200 --point 350,210 --negative 20,20 -o cat.png
-  dinoscope similarity cat.jpg --point 320,200 --to dog.jpg -o dog.png     the cat's eye in the dog's picture
+  dinoscope similarity cat.jpg --point 320,200 --to dog.jpg -o dog.png     mapped on the dog
   dinoscope similarity cat.jpg --point 320,200 -o cat.png --npy cat.npy    the raw cosines too
   dinoscope similarity cat.jpg --point 320,200 --scale fit --colors viridis -o cat.png")]
 pub struct SimilarityArgs {

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result as TensorResult, Tensor};
 
-use super::layers::{DepthwiseConv, LayerNorm, Linear, Place, load_norm};
+use super::layers::{Buffer, DepthwiseConv, LayerNorm, Linear, Place, load_norm};
 use super::patches;
 use crate::backend::cpu::linear::Epilogue;
 use crate::checkpoint::Weights;
@@ -93,17 +93,19 @@ impl ConvNext {
     ) -> Result<(Level, Vec<Level>)> {
         let (mut rows, mut cols) = (pixels.height / STEM, pixels.width / STEM);
         let patches = place.tensor(patches::from_pixels(pixels, STEM), &[rows * cols, 3 * STEM * STEM])?;
-        let mut x = self.stem_norm.forward(&self.stem.forward(&patches)?.to_dtype(DType::F32)?)?;
+        let mut x =
+            self.stem_norm.forward(&self.stem.forward(&patches, &mut Buffer::default())?.to_dtype(DType::F32)?)?;
         let mut levels: Vec<Option<Level>> = layers.iter().map(|_| None).collect();
         for (i, stage) in self.stages.iter().enumerate() {
             if let Some((norm, linear)) = &stage.downsample {
                 let joined = join_2x2(&norm.forward(&x)?, rows, cols)?;
                 (rows, cols) = (rows / 2, cols / 2);
-                x = linear.forward(&joined)?.to_dtype(DType::F32)?;
+                x = linear.forward(&joined, &mut Buffer::default())?.to_dtype(DType::F32)?;
             }
+            let (mut convolved, mut hidden) = (Buffer::default(), Buffer::default());
             for block in &stage.blocks {
                 place.check(cancel)?;
-                x = block.forward(x, rows, cols)?;
+                x = block.forward(x, (rows, cols), &mut convolved, &mut hidden)?;
             }
             for (level, _) in levels.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
                 *level = Some(self.level(&x, (rows, cols), i)?);
@@ -152,10 +154,16 @@ impl Block {
     }
 
     /// x: `[rows * cols, channels]`
-    fn forward(&self, x: Tensor, rows: usize, cols: usize) -> TensorResult<Tensor> {
+    fn forward(
+        &self,
+        x: Tensor,
+        (rows, cols): (usize, usize),
+        convolved: &mut Buffer,
+        hidden: &mut Buffer,
+    ) -> TensorResult<Tensor> {
         let channels = x.dim(1)?;
-        let convolved = self.depthwise.forward(&x.reshape((rows, cols, channels))?)?;
-        let hidden = self.expand.forward(&convolved.reshape((rows * cols, channels))?)?;
+        let convolved = self.depthwise.forward(&x.reshape((rows, cols, channels))?, convolved)?;
+        let hidden = self.expand.forward(&convolved.reshape((rows * cols, channels))?, hidden)?;
         self.reduce.add_to(x, &hidden)
     }
 }

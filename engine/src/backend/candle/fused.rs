@@ -1,11 +1,14 @@
-//! The processor's kernels ([`cpu`](crate::backend::cpu)) as candle operations on f32 tensors.
+//! The processor's kernels ([`cpu`](crate::backend::cpu)) as candle operations on f32 tensors, written into tensors
+//! that the caller keeps: fresh memory for every layer would cost a tenth of the time in page faults.
 
-use candle_core::{CpuStorage, CustomOp1, InplaceOp2, Layout, Result, Shape, bail};
+use std::cell::RefCell;
 
-use crate::backend::cpu::Kernels;
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, bail};
+
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm, PackedWeight};
+use crate::backend::cpu::{Kernels, Scratch};
 
 /// A packed linear layer with what stands before and after it; see [`Epilogue`].
 pub struct FusedLinear {
@@ -25,45 +28,27 @@ pub struct FusedLinear {
 fn numbers<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(all), Some((start, end))) => Ok(&all[start..end]),
-        _ => bail!("expected a contiguous f32 tensor, got {:?} {layout:?}", storage.dtype()),
+        _ => bail!("expected a contiguous f32 tensor, got {layout:?}"),
     }
 }
 
-trait HasDtype {
-    fn dtype(&self) -> candle_core::DType;
-}
-
-impl HasDtype for CpuStorage {
-    fn dtype(&self) -> candle_core::DType {
-        candle_core::backend::BackendStorage::dtype(self)
-    }
-}
-
-impl CustomOp1 for FusedLinear {
-    fn name(&self) -> &'static str {
-        "fused-linear"
-    }
-
-    /// x: `[rows, inputs]`
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let rows = layout.shape().dims2()?.0;
-        let mut out = vec![0f32; rows * self.width];
-        self.weight.apply(numbers(x, layout)?, self.norm.as_ref(), &self.bias, &self.epilogue, &mut out);
-        Ok((CpuStorage::F32(out), Shape::from((rows, self.width))))
+/// The numbers of a contiguous f32 tensor, to be written.
+fn numbers_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(all), Some((start, end))) => Ok(&mut all[start..end]),
+        _ => bail!("expected a contiguous f32 tensor, got {layout:?}"),
     }
 }
 
 impl InplaceOp2 for FusedLinear {
     fn name(&self) -> &'static str {
-        "fused-linear-onto-residual"
+        "fused-linear"
     }
 
-    /// residual: `[rows, width]`, x: `[rows, inputs]`; only for [`Epilogue::AddScaled`].
-    fn cpu_fwd(&self, residual: &mut CpuStorage, to: &Layout, x: &CpuStorage, from: &Layout) -> Result<()> {
-        let (CpuStorage::F32(all), Some((start, end))) = (residual, to.contiguous_offsets()) else {
-            bail!("expected a contiguous f32 residual, got {to:?}");
-        };
-        self.weight.apply(numbers(x, from)?, self.norm.as_ref(), &self.bias, &self.epilogue, &mut all[start..end]);
+    /// out: `[rows, width]`, x: `[rows, inputs]`
+    fn cpu_fwd(&self, out: &mut CpuStorage, to: &Layout, x: &CpuStorage, from: &Layout) -> Result<()> {
+        let out = numbers_mut(out, to)?;
+        self.weight.apply(numbers(x, from)?, self.norm.as_ref(), &self.bias, &self.epilogue, out);
         Ok(())
     }
 }
@@ -76,31 +61,32 @@ pub struct FusedAttention<'a> {
     pub shape: AttentionShape,
     /// Positions of the patches.
     pub rope: &'a Rope,
+    /// Of this shape.
+    pub scratch: RefCell<&'a mut Scratch>,
 }
 
-impl CustomOp1 for FusedAttention<'_> {
+impl InplaceOp2 for FusedAttention<'_> {
     fn name(&self) -> &'static str {
         "fused-attention"
     }
 
-    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let dim = self.shape.heads * self.shape.head_dim;
-        let mut out = vec![0f32; self.shape.tokens * dim];
-        self.kernels.attention(numbers(qkv, layout)?, self.shape, Some(self.rope), &mut out);
-        Ok((CpuStorage::F32(out), Shape::from((self.shape.tokens, dim))))
+    /// out: `[tokens, dim]`, qkv: `[tokens, 3 * dim]`
+    fn cpu_fwd(&self, out: &mut CpuStorage, to: &Layout, qkv: &CpuStorage, from: &Layout) -> Result<()> {
+        let (qkv, out) = (numbers(qkv, from)?, numbers_mut(out, to)?);
+        self.kernels.attention(qkv, self.shape, Some(self.rope), &mut self.scratch.borrow_mut(), out);
+        Ok(())
     }
 }
 
-impl CustomOp1 for Depthwise {
+impl InplaceOp2 for Depthwise {
     fn name(&self) -> &'static str {
         "fused-depthwise"
     }
 
-    /// x: `[rows, cols, channels]`
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, cols, channels) = layout.shape().dims3()?;
-        let mut out = vec![0f32; rows * cols * channels];
-        self.apply(numbers(x, layout)?, rows, cols, &mut out);
-        Ok((CpuStorage::F32(out), Shape::from((rows, cols, channels))))
+    /// out and x: `[rows, cols, channels]`
+    fn cpu_fwd(&self, out: &mut CpuStorage, to: &Layout, x: &CpuStorage, from: &Layout) -> Result<()> {
+        let (rows, cols, _) = from.shape().dims3()?;
+        self.apply(numbers(x, from)?, rows, cols, numbers_mut(out, to)?);
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Layers of both architectures: on the processor each is one fused kernel, elsewhere candle's own operations.
 
+use std::cell::RefCell;
+
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::fused::{FusedAttention, FusedLinear};
@@ -7,7 +9,7 @@ use crate::backend::Dtype;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm};
-use crate::backend::cpu::{self, Kernels};
+use crate::backend::cpu::{self, Kernels, Scratch};
 use crate::checkpoint::{CheckpointError, Weights};
 use crate::{Cancel, Result};
 
@@ -65,6 +67,24 @@ pub fn load_norm(weights: &Weights, name: &str, dim: usize, eps: f64) -> Result<
         bias: weights.load(&format!("{name}.bias"), &[dim])?,
         eps: eps as f32,
     })
+}
+
+/// Memory for one layer's output, kept from one block to the next.
+#[derive(Default)]
+pub struct Buffer(Option<Tensor>);
+
+impl Buffer {
+    /// An f32 tensor on the processor with whatever it held before.
+    fn get(&mut self, shape: &[usize]) -> TensorResult<Tensor> {
+        match &self.0 {
+            Some(tensor) if tensor.dims() == shape => Ok(tensor.clone()),
+            _ => {
+                let tensor = Tensor::zeros(shape, DType::F32, &Device::Cpu)?;
+                self.0 = Some(tensor.clone());
+                Ok(tensor)
+            }
+        }
+    }
 }
 
 /// A layer norm that stands alone.
@@ -137,9 +157,15 @@ impl Linear {
     }
 
     /// x: `[rows, inputs]`. Not for [`Epilogue::AddScaled`].
-    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+    ///
+    /// The result may live in `buffer`: it is overwritten by the next call with the same one.
+    pub fn forward(&self, x: &Tensor, buffer: &mut Buffer) -> TensorResult<Tensor> {
         match self {
-            Self::Fused(layer) => x.apply_op1_no_bwd(layer.as_ref()),
+            Self::Fused(layer) => {
+                let out = buffer.get(&[x.dim(0)?, layer.width])?;
+                out.inplace_op2(x, layer.as_ref())?;
+                Ok(out)
+            }
             Self::Plain(layer) => layer.forward(x),
         }
     }
@@ -185,35 +211,42 @@ impl PlainLinear {
     }
 }
 
-/// Positions of one grid's patches, on the device where candle's operations need them.
-pub struct Positions {
+/// Attention over one picture's tokens.
+pub struct Attention {
+    shape: AttentionShape,
     rope: Rope,
-    /// `[patches, head_dim / 2]` cosines and sines.
+    /// `[patches, head_dim / 2]` cosines and sines, where candle's operations need them.
     tensors: Option<(Tensor, Tensor)>,
+    scratch: Scratch,
+    out: Buffer,
 }
 
-impl Positions {
-    /// Puts `rope` where attention needs it.
-    pub fn new(rope: Rope, half: usize, place: &Place) -> TensorResult<Self> {
+impl Attention {
+    /// For pictures of that many tokens, whose patches lie as `rope` says.
+    pub fn new(shape: AttentionShape, rope: Rope, place: &Place) -> TensorResult<Self> {
+        let half = shape.head_dim / 2;
+        let table = |numbers: &[f32]| place.tensor(numbers.to_vec(), &[numbers.len() / half, half]);
         let tensors = match place.kernels {
             Some(_) => None,
-            None => {
-                let shape = [rope.cos.len() / half, half];
-                Some((place.tensor(rope.cos.clone(), &shape)?, place.tensor(rope.sin.clone(), &shape)?))
-            }
+            None => Some((table(&rope.cos)?, table(&rope.sin)?)),
         };
-        Ok(Self { rope, tensors })
+        Ok(Self { shape, rope, tensors, scratch: Scratch::default(), out: Buffer::default() })
     }
-}
 
-/// `softmax(q kᵀ / √head_dim) v` with rotated q and k; `qkv` is `[tokens, 3 * dim]`, the result `[tokens, dim]`.
-pub fn attention(place: &Place, qkv: &Tensor, shape: AttentionShape, positions: &Positions) -> TensorResult<Tensor> {
-    match (&place.kernels, &positions.tensors) {
-        (Some(kernels), _) => {
-            qkv.apply_op1_no_bwd(&FusedAttention { kernels: kernels.as_ref(), shape, rope: &positions.rope })
+    /// `softmax(q kᵀ / √head_dim) v` with rotated q and k; `qkv` is `[tokens, 3 * dim]`, the result `[tokens, dim]`,
+    /// which the next call may overwrite.
+    pub fn forward(&mut self, place: &Place, qkv: &Tensor) -> TensorResult<Tensor> {
+        match (&place.kernels, &self.tensors) {
+            (Some(kernels), _) => {
+                let out = self.out.get(&[self.shape.tokens, self.shape.heads * self.shape.head_dim])?;
+                let scratch = RefCell::new(&mut self.scratch);
+                let op = FusedAttention { kernels: kernels.as_ref(), shape: self.shape, rope: &self.rope, scratch };
+                out.inplace_op2(qkv, &op)?;
+                Ok(out)
+            }
+            (None, Some((cos, sin))) => plain_attention(qkv, self.shape, self.rope.prefix, cos, sin),
+            (None, None) => candle_core::bail!("the positions belong to another device"),
         }
-        (None, Some((cos, sin))) => plain_attention(qkv, shape, positions.rope.prefix, cos, sin),
-        (None, None) => candle_core::bail!("the positions belong to another device"),
     }
 }
 
@@ -276,10 +309,14 @@ impl DepthwiseConv {
         })
     }
 
-    /// x: `[rows, cols, channels]` f32.
-    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+    /// x: `[rows, cols, channels]` f32; the result may live in `buffer`.
+    pub fn forward(&self, x: &Tensor, buffer: &mut Buffer) -> TensorResult<Tensor> {
         match self {
-            Self::Fused(layer) => x.apply_op1_no_bwd(layer),
+            Self::Fused(layer) => {
+                let out = buffer.get(x.dims())?;
+                out.inplace_op2(x, layer)?;
+                Ok(out)
+            }
             Self::Plain { weight, bias } => {
                 let (rows, cols, _) = x.dims3()?;
                 let padded = x.pad_with_zeros(0, 3, 3)?.pad_with_zeros(1, 3, 3)?;

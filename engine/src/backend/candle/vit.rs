@@ -2,7 +2,7 @@
 
 use candle_core::{Result as TensorResult, Tensor};
 
-use super::layers::{LayerNorm, Linear, Place, Positions, attention, load_norm};
+use super::layers::{Attention, Buffer, LayerNorm, Linear, Place, load_norm};
 use super::patches;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::linear::Epilogue;
@@ -72,20 +72,24 @@ impl Vit {
         let patch = self.config.patch;
         let (rows, cols) = (pixels.height / patch, pixels.width / patch);
         let patches = place.tensor(patches::from_pixels(pixels, patch), &[rows * cols, 3 * patch * patch])?;
-        let embedded = self.patch_embed.forward(&patches)?.to_dtype(candle_core::DType::F32)?;
+        let embedded = self.patch_embed.forward(&patches, &mut Buffer::default())?.to_dtype(candle_core::DType::F32)?;
         let mut x = Tensor::cat(&[&self.prefix_tokens, &embedded], 0)?;
 
-        let half = self.config.head_dim() / 2;
-        let positions = Positions::new(rope(&self.rope_periods, rows, cols, self.config.prefix()), half, place)?;
         let shape = AttentionShape {
             tokens: self.config.prefix() + rows * cols,
             heads: self.config.heads,
             head_dim: self.config.head_dim(),
         };
+        let rope = rope(&self.rope_periods, rows, cols, self.config.prefix());
+        let mut attention = Attention::new(shape, rope, place)?;
+        let (mut qkv, mut hidden) = (Buffer::default(), Buffer::default());
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
             place.check(cancel)?;
-            x = block.forward(x, shape, &positions, place)?;
+            let mixed = attention.forward(place, &block.qkv.forward(&x, &mut qkv)?)?;
+            x = block.proj.add_to(x, &mixed)?;
+            let expanded = block.expand.forward(&x, &mut hidden)?;
+            x = block.reduce.add_to(x, &expanded)?;
             if layers.contains(&i) {
                 let normalised = self.normalise(&x)?;
                 for (taken, _) in taken.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
@@ -145,13 +149,6 @@ impl Block {
         };
         let reduce = Linear::new(place, weight, bias, None, scale("ls2")?)?;
         Ok(Self { qkv, proj, expand, reduce })
-    }
-
-    fn forward(&self, x: Tensor, shape: AttentionShape, positions: &Positions, place: &Place) -> TensorResult<Tensor> {
-        let mixed = attention(place, &self.qkv.forward(&x)?, shape, positions)?;
-        let x = self.proj.add_to(x, &mixed)?;
-        let hidden = self.expand.forward(&x)?;
-        self.reduce.add_to(x, &hidden)
     }
 }
 

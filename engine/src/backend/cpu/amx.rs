@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use half::bf16;
 
-use super::bf16::round_to_bf16;
+use super::bf16::{pairs, round_to_bf16};
 use super::tile::{COLS, TileKernel, Work, check_tile};
 
 const ROWS: usize = 32;
@@ -75,8 +75,8 @@ static TILE_CONFIG: TileConfig = TileConfig::new();
 impl TileKernel for Amx {
     /// `[k / 32][2 tiles][16 rows][32]`
     type A = bf16;
-    /// `[k / 32][2 tiles][16 pairs of k][16 columns][2]`
-    type B = bf16;
+    /// `[k / 32][2 tiles][16 pairs of k][16 columns]`; the even k of a pair is in the low half.
+    type B = u32;
     const ROWS: usize = ROWS;
     const ROWS_PER_TASK: usize = 256;
 
@@ -85,7 +85,7 @@ impl TileKernel for Amx {
     }
 
     fn b_len(k: usize) -> usize {
-        k.div_ceil(DEPTH) * 2 * HARDWARE_TILE
+        k.div_ceil(DEPTH) * HARDWARE_TILE
     }
 
     #[inline(always)]
@@ -98,20 +98,16 @@ impl TileKernel for Amx {
     }
 
     #[inline(always)]
-    fn store_b(panel: &mut [bf16], _depth: usize, k: usize, values: &[f32; COLS]) {
-        let mut rounded = [bf16::ZERO; COLS];
-        round_to_bf16(values, &mut rounded);
-        let (block, pair, odd) = (k / DEPTH, k % DEPTH / 2, k % 2);
-        for (tile, values) in rounded.chunks_exact(16).enumerate() {
-            let start = (block * 2 + tile) * HARDWARE_TILE + pair * DEPTH;
-            for (stored, value) in panel[start..start + DEPTH].chunks_exact_mut(2).zip(values) {
-                stored[odd] = *value;
-            }
+    fn store_b(panel: &mut [u32], _depth: usize, k: usize, rows: [&[f32; COLS]; 2]) {
+        let pairs = pairs(rows);
+        let (block, pair) = (k / DEPTH, k % DEPTH / 2);
+        for (tile, pairs) in pairs.chunks_exact(16).enumerate() {
+            panel[((block * 2 + tile) * 16 + pair) * 16..][..16].copy_from_slice(pairs);
         }
     }
 
     #[inline(always)]
-    fn tile(self, a: &[bf16], b: &[bf16], k: usize, c: &mut [f32], stride: usize, ahead: &[bf16]) {
+    fn tile(self, a: &[bf16], b: &[u32], k: usize, c: &mut [f32], stride: usize, ahead: &[u32]) {
         check_tile::<Self>(a.len(), b.len(), k, c.len(), stride);
         let blocks = k.div_ceil(DEPTH);
         if blocks == 0 {
@@ -119,7 +115,9 @@ impl TileKernel for Amx {
             return;
         }
         // Two lines at a time, four times per block at most.
-        let step = (ahead.len() * size_of::<bf16>() / (blocks * 4)).min(128) & !63;
+        let step = (size_of_val(ahead) / (blocks * 4)).min(128) & !63;
+        // An empty slice points nowhere, and a prefetch of an unmapped page walks the page table in vain.
+        let ahead = if ahead.is_empty() { b.as_ptr() } else { ahead.as_ptr() };
         let c = c.as_mut_ptr();
         // SAFETY: the lengths were checked for `blocks` blocks of two hardware tiles each, and for four hardware tiles
         // of c. Tiles are configured by `vectorize`; a missing configuration traps, it corrupts nothing.
@@ -162,7 +160,7 @@ impl TileKernel for Amx {
                 b = inout(reg) b.as_ptr() => _,
                 blocks = inout(reg) blocks => _,
                 row = in(reg) 64_usize,
-                ahead = inout(reg) ahead.as_ptr() => _,
+                ahead = inout(reg) ahead => _,
                 step = in(reg) step,
                 c0 = in(reg) c,
                 c1 = in(reg) c.add(16 * stride),

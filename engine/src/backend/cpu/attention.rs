@@ -6,11 +6,13 @@
 use rayon::prelude::*;
 
 use super::math;
-use super::scratch::{Panels, with_scratch};
-use super::tile::{COLS, TileKernel, Work};
+use super::scratch::{Scratch, with_scratch};
+use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task};
 
-/// Query rows that one task takes: they share each panel of keys and values while it is in cache.
-const ROWS_PER_TASK: usize = 56;
+/// Query rows that one task takes: they share each panel of keys and values while it is in cache, beside their scores.
+const ROWS_PER_TASK: std::ops::RangeInclusive<usize> = 28..=56;
+/// Bytes of scores and weights that one task keeps in the second-level cache, beside one head's keys and values.
+const BYTES_PER_TASK: usize = 640 << 10;
 
 /// Rotary position embedding of the patch tokens (reference: `dinov3/layers/rope_position_encoding.py`).
 #[derive(Clone, Debug)]
@@ -41,27 +43,35 @@ impl AttentionShape {
 }
 
 /// `softmax(q kᵀ / √head_dim) v`; `qkv` is `[tokens, 3, heads, head_dim]`, `out` is `[tokens, heads, head_dim]`.
-pub fn attention<K: TileKernel>(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]) {
-    let keys = Keys::<K>::pack(kernel, qkv, shape, rope);
-    let threads = rayon::current_num_threads();
-    let most = (ROWS_PER_TASK / K::ROWS).max(1);
-    let rows = shape.tokens.div_ceil(K::ROWS).div_ceil(4 * threads).clamp(1, most) * K::ROWS;
-    out.par_chunks_mut(rows * shape.dim()).enumerate().for_each(|(task, out)| {
+/// `scratch` has served no other shape.
+pub fn attention<K: TileKernel>(
+    kernel: K,
+    qkv: &[f32],
+    shape: AttentionShape,
+    rope: Option<&Rope>,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) {
+    let keys = Keys::pack(kernel, qkv, shape, rope, scratch);
+    let row_bytes = shape.tokens * (size_of::<f32>() + size_of::<K::A>());
+    let most = (BYTES_PER_TASK / row_bytes).clamp(*ROWS_PER_TASK.start(), *ROWS_PER_TASK.end());
+    let rows = rows_per_task::<K>(shape.tokens, most);
+    out.par_chunks_mut(rows * shape.dim()).with_max_len(1).enumerate().for_each(|(task, out)| {
         keys.attend(qkv, rope, task * rows, out);
     });
 }
 
 /// Keys and values of all heads as right panels.
-struct Keys<K: TileKernel> {
+struct Keys<'a, K: TileKernel> {
     kernel: K,
     shape: AttentionShape,
     /// Per head and panel of [`COLS`] tokens: `[head_dim, COLS]`, keys transposed.
-    keys: Panels<K::B>,
+    keys: &'a [K::B],
     /// Per head and panel of [`COLS`] numbers of the head: `[tokens, COLS]`.
-    values: Panels<K::B>,
+    values: &'a [K::B],
 }
 
-impl<K: TileKernel> Keys<K> {
+impl<'a, K: TileKernel> Keys<'a, K> {
     fn token_panels(shape: AttentionShape) -> usize {
         shape.tokens.div_ceil(COLS)
     }
@@ -70,17 +80,12 @@ impl<K: TileKernel> Keys<K> {
         shape.head_dim.div_ceil(COLS)
     }
 
-    fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>) -> Self {
+    fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, scratch: &'a mut Scratch) -> Self {
         let AttentionShape { tokens, heads, head_dim } = shape;
         let key_len = Self::token_panels(shape) * K::b_len(head_dim);
         let value_len = Self::value_panels(shape) * K::b_len(tokens);
-        let mut keys = Panels::zeroed(heads * key_len);
-        let mut values = Panels::zeroed(heads * value_len);
-        let per_head = keys
-            .as_mut_slice()
-            .par_chunks_mut(key_len)
-            .zip(values.as_mut_slice().par_chunks_mut(value_len))
-            .enumerate();
+        let (keys, values) = scratch.pair::<K::B>(heads * key_len, heads * value_len);
+        let per_head = keys.par_chunks_mut(key_len).zip(values.par_chunks_mut(value_len)).enumerate();
         per_head.for_each(|(head, (keys, values))| {
             with_scratch::<f32, _>(0, COLS * head_dim, |_, rotated| {
                 kernel.vectorize(PackHead::<K> { qkv, shape, rope, head, rotated, keys, values });
@@ -133,39 +138,61 @@ struct PackHead<'a, K: TileKernel> {
 
 impl<K: TileKernel> Work for PackHead<'_, K> {
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
+        self.pack_keys();
+        self.pack_values();
+    }
+}
+
+impl<K: TileKernel> PackHead<'_, K> {
+    #[inline(always)]
+    fn pack_keys(&mut self) {
         let AttentionShape { tokens, head_dim, .. } = self.shape;
-        let dim = self.shape.dim();
-        let key_start = dim + self.head * head_dim;
-        for (panel, keys) in self.keys.chunks_exact_mut(K::b_len(head_dim)).enumerate() {
-            let first = panel * COLS;
-            for (token, rotated) in (first..).zip(self.rotated.chunks_exact_mut(head_dim)) {
+        let len = K::b_len(head_dim);
+        for panel in 0..tokens.div_ceil(COLS) {
+            for i in 0..COLS {
+                let token = panel * COLS + i;
+                let rotated = &mut self.rotated[i * head_dim..][..head_dim];
                 if token < tokens {
-                    rotate(&self.qkv[token * 3 * dim + key_start..][..head_dim], self.rope, token, 1.0, rotated);
+                    rotate(part(self.qkv, self.shape, 1, self.head, token), self.rope, token, 1.0, rotated);
                 } else {
                     rotated.fill(0.0);
                 }
             }
-            for k in 0..head_dim {
+            let column = |k: usize| {
                 let mut column = [0f32; COLS];
-                for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
-                    *value = rotated[k];
+                if k < head_dim {
+                    for (value, rotated) in column.iter_mut().zip(self.rotated.chunks_exact(head_dim)) {
+                        *value = rotated[k];
+                    }
                 }
-                K::store_b(keys, head_dim, k, &column);
+                column
+            };
+            for k in (0..head_dim).step_by(2) {
+                K::store_b(&mut self.keys[panel * len..][..len], head_dim, k, [&column(k), &column(k + 1)]);
             }
         }
-        for (panel, values) in self.values.chunks_exact_mut(K::b_len(tokens)).enumerate() {
-            let first = panel * COLS;
-            let count = COLS.min(head_dim - first);
-            let value_start = 2 * dim + self.head * head_dim + first;
-            for token in 0..tokens {
-                let value = &self.qkv[token * 3 * dim + value_start..][..count];
-                let mut padded = [0f32; COLS];
-                match value.first_chunk::<COLS>() {
-                    Some(value) => padded = *value,
-                    None => padded[..count].copy_from_slice(value),
-                }
-                K::store_b(values, tokens, token, &padded);
+    }
+
+    #[inline(always)]
+    fn pack_values(&mut self) {
+        let AttentionShape { tokens, head_dim, .. } = self.shape;
+        let len = K::b_len(tokens);
+        for token in (0..tokens).step_by(2) {
+            for panel in 0..head_dim.div_ceil(COLS) {
+                let columns = |token: usize| {
+                    let mut padded = [0f32; COLS];
+                    if token < tokens {
+                        let value = &part(self.qkv, self.shape, 2, self.head, token)[panel * COLS..];
+                        match value.first_chunk::<COLS>() {
+                            Some(value) => padded = *value,
+                            None => padded[..value.len()].copy_from_slice(value),
+                        }
+                    }
+                    padded
+                };
+                let rows = [&columns(token), &columns(token + 1)];
+                K::store_b(&mut self.values[panel * len..][..len], tokens, token, rows);
             }
         }
     }
@@ -173,7 +200,7 @@ impl<K: TileKernel> Work for PackHead<'_, K> {
 
 /// Some query rows against all keys and values, head by head, and room to work.
 struct Attend<'a, K: TileKernel> {
-    keys: &'a Keys<K>,
+    keys: &'a Keys<'a, K>,
     qkv: &'a [f32],
     rope: Option<&'a Rope>,
     /// Token of the first row.
@@ -215,7 +242,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let scale = std::f32::consts::LOG2_E / (head_dim as f32).sqrt();
         for i in 0..self.out.len() / dim {
             let token = self.first + i;
-            let query = &self.qkv[token * 3 * dim + head * head_dim..][..head_dim];
+            let query = part(self.qkv, self.keys.shape, 0, head, token);
             rotate(query, self.rope, token, scale, self.rotated);
             K::store_a(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
         }
@@ -227,7 +254,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let key_len = K::b_len(head_dim);
         let panels = Keys::<K>::token_panels(self.keys.shape);
         let padded = panels * COLS;
-        let keys = &self.keys.keys.as_slice()[head * panels * key_len..][..panels * key_len];
+        let keys = &self.keys.keys[head * panels * key_len..][..panels * key_len];
         for (panel, keys) in keys.chunks_exact(key_len).enumerate() {
             let queries = self.queries.chunks_exact(K::a_len(head_dim));
             for (queries, scores) in queries.zip(self.scores.chunks_exact_mut(K::ROWS * padded)) {
@@ -255,7 +282,7 @@ impl<K: TileKernel> Attend<'_, K> {
         let dim = self.keys.shape.dim();
         let value_len = K::b_len(tokens);
         let panels = Keys::<K>::value_panels(self.keys.shape);
-        let values = &self.keys.values.as_slice()[head * panels * value_len..][..panels * value_len];
+        let values = &self.keys.values[head * panels * value_len..][..panels * value_len];
         for (panel, values) in values.chunks_exact(value_len).enumerate() {
             let start = head * head_dim + panel * COLS;
             let count = COLS.min(head_dim - panel * COLS);
@@ -272,6 +299,16 @@ impl<K: TileKernel> Attend<'_, K> {
             }
         }
     }
+}
+
+/// One head's q (0), k (1) or v (2) of one token. Tokens are far apart in memory: a later one is asked for ahead.
+#[inline(always)]
+fn part(qkv: &[f32], shape: AttentionShape, which: usize, head: usize, token: usize) -> &[f32] {
+    const AHEAD: usize = 8;
+    let AttentionShape { tokens, heads, head_dim } = shape;
+    let of = |token: usize| &qkv[((token * 3 + which) * heads + head) * head_dim..][..head_dim];
+    prefetch(of((token + AHEAD).min(tokens - 1)));
+    of(token)
 }
 
 /// `scale · rope(x)` of one token of one head: halves (x₁, x₂) become (x₁ cos - x₂ sin, x₂ cos + x₁ sin).

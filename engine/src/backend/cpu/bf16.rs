@@ -21,6 +21,20 @@ pub(super) fn round_to_bf16(values: &[f32], out: &mut [bf16]) {
     }
 }
 
+/// Two rows of k as the pairs that bf16 products read: the first row in the low halves.
+#[inline(always)]
+pub(super) fn pairs(rows: [&[f32; COLS]; 2]) -> [u32; COLS] {
+    let round = |value: f32| {
+        let bits = value.to_bits();
+        bits.wrapping_add(0x7fff + (bits >> 16 & 1))
+    };
+    let mut pairs = [0; COLS];
+    for i in 0..COLS {
+        pairs[i] = round(rows[0][i]) >> 16 | round(rows[1][i]) & 0xffff_0000;
+    }
+    pairs
+}
+
 /// The kernel; made by [`Avx512Bf16::detect`], so that having one means the processor can run it.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512Bf16(());
@@ -65,13 +79,8 @@ impl TileKernel for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn store_b(panel: &mut [u32], _depth: usize, k: usize, values: &[f32; COLS]) {
-        let mut rounded = [bf16::ZERO; COLS];
-        round_to_bf16(values, &mut rounded);
-        let shift = 16 * (k % 2) as u32;
-        for (stored, value) in panel[k / 2 * COLS..][..COLS].iter_mut().zip(rounded) {
-            *stored = *stored & !(0xffff << shift) | u32::from(value.to_bits()) << shift;
-        }
+    fn store_b(panel: &mut [u32], _depth: usize, k: usize, rows: [&[f32; COLS]; 2]) {
+        panel[k / 2 * COLS..][..COLS].copy_from_slice(&pairs(rows));
     }
 
     #[inline(always)]

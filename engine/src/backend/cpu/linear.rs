@@ -91,9 +91,9 @@ pub fn pack<K: TileKernel>(kernel: K, weight: &[f32], inputs: usize, epilogue: &
     let mut panels = Panels::zeroed(order.panels(outputs) * panel_len);
     panels.as_mut_slice().par_chunks_mut(panel_len).enumerate().for_each(|(index, panel)| {
         let rows: [Option<usize>; COLS] = std::array::from_fn(|col| order.row(outputs, index, col));
-        for k in 0..inputs {
-            let values = rows.map(|row| row.map_or(0.0, |row| weight[row * inputs + k]));
-            K::store_b(panel, inputs, k, &values);
+        let column = |k: usize| rows.map(|row| row.filter(|_| k < inputs).map_or(0.0, |row| weight[row * inputs + k]));
+        for k in (0..inputs).step_by(2) {
+            K::store_b(panel, inputs, k, [&column(k), &column(k + 1)]);
         }
     });
     Box::new(Packed { kernel, panels, inputs, outputs })

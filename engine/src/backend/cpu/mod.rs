@@ -4,22 +4,23 @@
 //! [`kernels`] picks the best kernel this machine has.
 
 #[cfg(target_arch = "x86_64")]
-pub mod amx;
+mod amx;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
-pub mod avx512;
+mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 pub mod depthwise;
 pub mod linear;
 mod math;
-pub mod scratch;
+mod scratch;
 pub mod tile;
 
 use ::half::{bf16 as Bf16, f16 as F16};
 
 use self::attention::{AttentionShape, Rope};
 use self::linear::{Epilogue, PackedWeight};
+pub use self::scratch::Scratch;
 use self::tile::{Portable, TileKernel};
 use crate::backend::Dtype;
 
@@ -29,7 +30,14 @@ pub trait Kernels: Send + Sync {
     fn pack(&self, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight>;
 
     /// See [`attention::attention`].
-    fn attention(&self, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]);
+    fn attention(
+        &self,
+        qkv: &[f32],
+        shape: AttentionShape,
+        rope: Option<&Rope>,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    );
 }
 
 impl<K: TileKernel> Kernels for K {
@@ -37,8 +45,15 @@ impl<K: TileKernel> Kernels for K {
         linear::pack(*self, weight, inputs, epilogue)
     }
 
-    fn attention(&self, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]) {
-        attention::attention(*self, qkv, shape, rope, out);
+    fn attention(
+        &self,
+        qkv: &[f32],
+        shape: AttentionShape,
+        rope: Option<&Rope>,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        attention::attention(*self, qkv, shape, rope, scratch, out);
     }
 }
 
@@ -51,8 +66,15 @@ impl Kernels for Rounded {
         linear::pack(Portable, &rounded, inputs, epilogue)
     }
 
-    fn attention(&self, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, out: &mut [f32]) {
-        attention::attention(Portable, qkv, shape, rope, out);
+    fn attention(
+        &self,
+        qkv: &[f32],
+        shape: AttentionShape,
+        rope: Option<&Rope>,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        attention::attention(Portable, qkv, shape, rope, scratch, out);
     }
 }
 

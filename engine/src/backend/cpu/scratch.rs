@@ -1,6 +1,7 @@
 //! Aligned memory for panels, and working memory that each thread keeps, so that hot loops allocate nothing.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 
 use bytemuck::{Pod, Zeroable};
 
@@ -20,14 +21,13 @@ impl Line {
 pub struct Panels<T> {
     lines: Vec<Line>,
     len: usize,
-    element: std::marker::PhantomData<T>,
+    element: PhantomData<T>,
 }
 
 impl<T: Pod> Panels<T> {
     /// `len` zeros.
     pub fn zeroed(len: usize) -> Self {
-        let lines = vec![Line::zeroed(); Line::count::<T>(len)];
-        Self { lines, len, element: std::marker::PhantomData }
+        Self { lines: vec![Line::zeroed(); Line::count::<T>(len)], len, element: PhantomData }
     }
 
     /// All elements.
@@ -38,6 +38,25 @@ impl<T: Pod> Panels<T> {
     /// All elements.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+/// Memory that a caller keeps between calls of the same shape.
+#[derive(Default)]
+pub struct Scratch {
+    lines: Vec<Line>,
+}
+
+impl Scratch {
+    /// Two runs of elements, each from a cache line on. They are zero in the first call, and after that what the last
+    /// call of the same lengths left: who writes the same places every time finds its padding still zero.
+    pub(super) fn pair<T: Pod>(&mut self, first: usize, second: usize) -> (&mut [T], &mut [T]) {
+        let (first_lines, second_lines) = (Line::count::<T>(first), Line::count::<T>(second));
+        if self.lines.len() != first_lines + second_lines {
+            self.lines = vec![Line::zeroed(); first_lines + second_lines];
+        }
+        let (a, b) = self.lines.split_at_mut(first_lines);
+        (&mut bytemuck::cast_slice_mut(a)[..first], &mut bytemuck::cast_slice_mut(b)[..second])
     }
 }
 

@@ -31,8 +31,9 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
     /// Writes row `row` of a left panel; `values` is the whole row, `[k]`, and what the kernel pads beyond it is zeroed.
     fn store_a(panel: &mut [Self::A], row: usize, values: &[f32]);
 
-    /// Writes `B[k][..]` of a right panel of `depth` rows in all. Panels start zeroed.
-    fn store_b(panel: &mut [Self::B], depth: usize, k: usize, values: &[f32; COLS]);
+    /// Writes rows `k` and `k + 1` of a right panel of `depth` rows in all; `k` is even. Where `k + 1` is `depth`, the
+    /// second row is zero. Panels start zeroed.
+    fn store_b(panel: &mut [Self::B], depth: usize, k: usize, rows: [&[f32; COLS]; 2]);
 
     /// `c[row * stride + col] = Σ a·b` for the whole tile, overwriting. Meanwhile `ahead`, which a later tile will read,
     /// is brought into the second-level cache.
@@ -120,11 +121,13 @@ impl TileKernel for Portable {
     }
 
     #[inline(always)]
-    fn store_b(panel: &mut [f32], depth: usize, k: usize, values: &[f32; COLS]) {
+    fn store_b(panel: &mut [f32], depth: usize, k: usize, rows: [&[f32; COLS]; 2]) {
         // [two halves][depth][HALF]: 4 rows of one half fit the 16 registers of AVX2.
-        for (half, values) in values.chunks_exact(Self::HALF).enumerate() {
-            let start = (half * depth + k) * Self::HALF;
-            panel[start..start + Self::HALF].copy_from_slice(values);
+        for (k, values) in (k..depth).zip(rows) {
+            for (half, values) in values.chunks_exact(Self::HALF).enumerate() {
+                let start = (half * depth + k) * Self::HALF;
+                panel[start..start + Self::HALF].copy_from_slice(values);
+            }
         }
     }
 
