@@ -9,6 +9,7 @@ use dinoscope_engine::output::{write_npy_values, write_safetensors};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::exit;
 use super::output::{Origin, create_folder};
 use super::pictures::{self, Input};
 
@@ -57,6 +58,10 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
     let origin = Origin::of(&encoder);
     let prepare = pictures::Prepare::new(&encoder, context);
     let layers = distinct(&args.layers);
+    let last = encoder.config().layers() - 1;
+    if let Some(&layer) = layers.iter().find(|&&layer| layer > last) {
+        return Err(exit::usage(dinoscope_engine::Error::Layer { layer, last }.to_string()));
+    }
     let inputs = pictures::inputs(&args.images);
     let outcome = pictures::for_each(
         &inputs,
