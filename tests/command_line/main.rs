@@ -5,5 +5,6 @@ mod arguments;
 mod bench;
 mod broken_inputs;
 mod features;
+mod robustness;
 mod support;
 mod tour;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use dinoscope_engine::analysis::AnalysisError;
 use dinoscope_engine::features::{Encoded, Features, Geometry};
 use dinoscope_engine::output::{write_npy_values, write_safetensors};
 use serde_json::{Value, json};
@@ -68,7 +69,11 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
         context,
         &prepare,
         "features",
-        |_, prepared| Ok((encoder.forward(&prepared.pixels, &layers, &context.cancel)?, prepared.geometry)),
+        |_, prepared| {
+            let encoded = encoder.forward(&prepared.pixels, &layers, &context.cancel)?;
+            check_finite(&encoded)?;
+            Ok((encoded, prepared.geometry))
+        },
         |input, (encoded, geometry)| {
             let files = write(&args.output, &input.stem, args.format, &encoded, &geometry, &origin)?;
             context.say(format!("{} → {}", input.path.display(), files.join(", ")));
@@ -84,6 +89,16 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
         "images": outcome.0.iter().flatten().collect::<Vec<_>>(),
     }))?;
     outcome.check()
+}
+
+/// Sums of finite weights may still be too large for a number; a file of NaN would say so too late.
+fn check_finite(encoded: &Encoded) -> Result<(), AnalysisError> {
+    let layers = encoded.layers.iter().map(|(_, features)| features);
+    let is_finite = |features: &Features| {
+        let tokens = features.patch.data.iter().chain(&features.registers);
+        tokens.chain(&features.cls).all(|number| number.is_finite())
+    };
+    if layers.chain([&encoded.output]).all(is_finite) { Ok(()) } else { Err(AnalysisError::NotFinite) }
 }
 
 /// In the order given, each once.

@@ -142,6 +142,8 @@ fn finished<T>(bar: &ProgressBar, input: &Input, result: &Result<T>) {
 
 /// Why an input failed, in one line that names it.
 pub fn failure(input: &Input, error: &Error) -> String {
-    let (file, reason) = (input.path.display().to_string(), exit::one_line(error));
+    // A name may hold line breaks.
+    let file = exit::one_line(&Error::msg(input.path.display().to_string()));
+    let reason = exit::one_line(error);
     if reason.contains(&file) { reason } else { format!("{file}: {reason}") }
 }

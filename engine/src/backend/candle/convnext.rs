@@ -104,7 +104,7 @@ impl ConvNext {
             }
             let (mut convolved, mut hidden) = (Buffer::default(), Buffer::default());
             for block in &stage.blocks {
-                cancel.check()?;
+                place.check(cancel)?;
                 x = block.forward(x, (rows, cols), &mut convolved, &mut hidden)?;
             }
             for (level, _) in levels.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
@@ -118,8 +118,8 @@ impl ConvNext {
     fn level(&self, x: &Tensor, grid: (usize, usize), stage: usize) -> TensorResult<Level> {
         let pooled = x.mean_keepdim(0)?;
         if stage + 1 < self.stages.len() {
-            // The blocks of the next stage write into new tensors, but those of this one wrote into x.
-            return Ok(Level { pooled, positions: x.copy()?, grid });
+            // Blocks write into x, but the next stage begins with a new one: nothing writes into this x any more.
+            return Ok(Level { pooled, positions: x.clone(), grid });
         }
         Ok(Level { pooled: self.norm.forward(&pooled)?, positions: self.norm.forward(x)?, grid })
     }

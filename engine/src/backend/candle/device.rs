@@ -30,9 +30,11 @@ pub fn open(choice: &DeviceChoice) -> Result<(Device, String)> {
                 let reason = "this build has no Metal; build with `--features metal`, or use `--device cpu`";
                 return Err(refuse("metal", reason.to_owned()));
             }
-            match Device::new_metal(0) {
-                Ok(device) => Ok((device, "metal".to_owned())),
-                Err(error) => Err(refuse("metal", format!("{error}; use `--device cpu`"))),
+            // candle panics on a Mac without a Metal device, such as some virtual machines.
+            match std::panic::catch_unwind(|| Device::new_metal(0)) {
+                Ok(Ok(device)) => Ok((device, "metal".to_owned())),
+                Ok(Err(error)) => Err(refuse("metal", format!("{error}; use `--device cpu`"))),
+                Err(_) => Err(refuse("metal", "this machine has no Metal device; use `--device cpu`".to_owned())),
             }
         }
         DeviceChoice::Wgpu(_) => {

@@ -85,7 +85,7 @@ impl Vit {
         let (mut qkv, mut hidden) = (Buffer::default(), Buffer::default());
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
-            cancel.check()?;
+            place.check(cancel)?;
             let mixed = attention.forward(place, &block.qkv.forward(&x, &mut qkv)?)?;
             x = block.proj.add_to(x, &mixed)?;
             let expanded = block.expand.forward(&x, &mut hidden)?;

@@ -116,6 +116,8 @@ impl TileKernel for Amx {
         }
         // Two lines at a time, four times per block at most.
         let step = (size_of_val(ahead) / (blocks * 4)).min(128) & !63;
+        // An empty slice points nowhere, and a prefetch of an unmapped page walks the page table in vain.
+        let ahead = if ahead.is_empty() { b.as_ptr() } else { ahead.as_ptr() };
         let c = c.as_mut_ptr();
         // SAFETY: the lengths were checked for `blocks` blocks of two hardware tiles each, and for four hardware tiles
         // of c. Tiles are configured by `vectorize`; a missing configuration traps, it corrupts nothing.
@@ -158,7 +160,7 @@ impl TileKernel for Amx {
                 b = inout(reg) b.as_ptr() => _,
                 blocks = inout(reg) blocks => _,
                 row = in(reg) 64_usize,
-                ahead = inout(reg) ahead.as_ptr() => _,
+                ahead = inout(reg) ahead => _,
                 step = in(reg) step,
                 c0 = in(reg) c,
                 c1 = in(reg) c.add(16 * stride),

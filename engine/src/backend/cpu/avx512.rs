@@ -137,7 +137,8 @@ impl<S: Storage> TileKernel for Avx512<S> {
 #[target_feature(enable = "avx512f")]
 #[inline(never)]
 unsafe fn tile<S: Storage>(mut a: *const f32, mut b: *const S, mut k: usize, c: *mut f32, stride: usize, ahead: &[S]) {
-    let mut later = ahead.as_ptr();
+    // An empty slice points nowhere, and a prefetch of an unmapped page walks the page table in vain.
+    let mut later = if ahead.is_empty() { b } else { ahead.as_ptr() };
     let step = ahead.len() / k.max(1);
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     // SAFETY: a holds ceil(k / BLOCK) blocks, b holds k rows of COLS, c holds ROWS rows `stride` apart,

@@ -109,11 +109,11 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    /// erf by its series (small x) or continued fraction (large x), in f64.
-    fn phi(x: f64) -> f64 {
+    /// Φ(x), the normal distribution, in f64, by the series of erf.
+    pub fn phi(x: f64) -> f64 {
         let z = x.abs() / std::f64::consts::SQRT_2;
         let mut term = z;
         let mut series = z;

@@ -14,6 +14,8 @@ pub mod depthwise;
 pub mod linear;
 mod math;
 mod scratch;
+#[cfg(test)]
+mod tests;
 pub mod tile;
 
 use ::half::{bf16 as Bf16, f16 as F16};
