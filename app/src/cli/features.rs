@@ -24,7 +24,7 @@ Examples:
   dinoscope features cat.jpg -o features                          features/cat.safetensors
   dinoscope features *.jpg -o features --model vits16 --size 512
   dinoscope features cat.jpg -o features --layers 8,11            adds layer_8.patch, layer_8.cls
-  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, cat.cls.npy, ...")]
+  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, ...")]
 pub struct FeaturesArgs {
     /// Pictures
     #[arg(value_name = "IMAGE", required = true)]

@@ -32,7 +32,7 @@ Examples:
   dinoscope match left.jpg right.jpg -o matches.png
   dinoscope match left.jpg right.jpg -o matches.png --mask-left left.png --mask-right right.png
   dinoscope match left.jpg right.jpg -o matches.png --mutual --json-out pairs.json
-  dinoscope match left.jpg right.jpg -o matches.png --stratify 40      more lines, and only those pairs in the JSON")]
+  dinoscope match left.jpg right.jpg -o matches.png --stratify 40     pairs 40 pixels apart")]
 pub struct MatchArgs {
     /// The picture whose patches look for partners
     #[arg(value_name = "LEFT")]

@@ -74,7 +74,7 @@ pub struct CommonOptions {
     #[arg(long, global = true)]
     pub strict: bool,
 
-    /// Fewer lines
+    /// Print failures only
     #[arg(short, long, global = true)]
     pub quiet: bool,
 

@@ -58,7 +58,7 @@ pub struct PcaArgs {
     #[arg(long)]
     npy: bool,
 
-    /// Between patches
+    /// How colours go from patch to patch
     #[arg(long, value_enum, default_value_t = Draw::Patch)]
     draw: Draw,
 }

@@ -66,11 +66,11 @@ pub struct SimilarityArgs {
     #[arg(long, value_enum, default_value_t = ScaleChoice::Raw)]
     scale: ScaleChoice,
 
-    /// Between patches
+    /// How colours go from patch to patch
     #[arg(long, value_enum, default_value_t = Draw::Smooth)]
     draw: Draw,
 
-    /// Of the map over the picture, 0 to 1
+    /// How much the map covers the picture, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.75", value_parser = parse_share)]
     opacity: f32,
 }

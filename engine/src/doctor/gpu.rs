@@ -1,8 +1,6 @@
 //! Graphics processors as wgpu sees them.
 
-use std::env;
 use std::panic;
-use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -55,24 +53,12 @@ impl Gpus {
 }
 
 fn enumerate() -> Vec<Gpu> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = interfaces(env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).is_dir()));
-    let backends = descriptor.backends;
-    let instance = wgpu::Instance::new(descriptor);
-    let search = pin!(instance.enumerate_adapters(backends));
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let search = pin!(instance.enumerate_adapters(wgpu::Backends::all()));
     // Outside of a browser the answer is there at once.
     match search.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(adapters) => adapters.iter().map(describe).collect(),
         Poll::Pending => Vec::new(),
-    }
-}
-
-/// Linux's OpenGL needs a desktop session; without one, its libraries print complaints of their own on stderr.
-fn interfaces(has_session: bool) -> wgpu::Backends {
-    if has_session || !cfg!(target_os = "linux") {
-        wgpu::Backends::all()
-    } else {
-        wgpu::Backends::all() - wgpu::Backends::GL
     }
 }
 
