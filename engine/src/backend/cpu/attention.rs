@@ -43,7 +43,9 @@ impl AttentionShape {
 }
 
 /// `softmax(q kᵀ / √head_dim) v`; `qkv` is `[tokens, 3, heads, head_dim]`, `out` is `[tokens, heads, head_dim]`.
-/// `scratch` has served no other shape.
+///
+/// # Panics
+/// Where a slice or the rope is shorter than the shape.
 pub fn attention<K: TileKernel>(
     kernel: K,
     qkv: &[f32],

@@ -120,7 +120,7 @@ impl<S: Storage> TileKernel for Avx512<S> {
 
     #[inline(always)]
     fn vectorize(self, work: impl Work) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         fn with_avx512(work: impl Work) {
             work.run();
         }
@@ -148,7 +148,9 @@ unsafe fn tile<S: Storage>(mut a: *const f32, mut b: *const S, mut k: usize, c: 
             let depth = k.min(BLOCK);
             for i in 0..depth {
                 _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(16 * COLS).cast());
-                _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(16 * COLS + 16).cast());
+                if size_of::<S>() == 4 {
+                    _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(16 * COLS + 16).cast());
+                }
                 let left = S::load(b);
                 let right = S::load(b.add(16));
                 b = b.add(COLS);

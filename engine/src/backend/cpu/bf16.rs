@@ -92,7 +92,7 @@ impl TileKernel for Avx512Bf16 {
 
     #[inline(always)]
     fn vectorize(self, work: impl Work) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         fn with_avx512(work: impl Work) {
             work.run();
         }

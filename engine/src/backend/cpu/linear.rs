@@ -37,6 +37,9 @@ pub enum Epilogue {
 /// A weight in a kernel's own order.
 pub trait PackedWeight: Send + Sync {
     /// `out = epilogue(norm(x) Wᵀ + bias)`; x is `[rows, inputs]`, out as [`Epilogue`] says.
+    ///
+    /// # Panics
+    /// Where the lengths of the slices are not those of one number of rows, or the epilogue is not what it was packed for.
     fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]);
 }
 
@@ -47,10 +50,11 @@ struct Packed<K: TileKernel> {
     panels: Panels<K::B>,
     inputs: usize,
     outputs: usize,
+    order: Order,
 }
 
 /// Which rows of the weight a panel's columns are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     Plain,
     /// Sixteen rows of the first half beside the sixteen of the second half that they are multiplied with.
@@ -96,13 +100,19 @@ pub fn pack<K: TileKernel>(kernel: K, weight: &[f32], inputs: usize, epilogue: &
             K::store_b(panel, inputs, k, [&column(k), &column(k + 1)]);
         }
     });
-    Box::new(Packed { kernel, panels, inputs, outputs })
+    Box::new(Packed { kernel, panels, inputs, outputs, order })
 }
 
 impl<K: TileKernel> PackedWeight for Packed<K> {
     fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
         let rows = x.len() / self.inputs;
-        let width = out.len() / rows.max(1);
+        let width = match self.order {
+            Order::Plain => self.outputs,
+            Order::Halves => self.outputs / 2,
+        };
+        assert_eq!(x.len(), rows * self.inputs, "x is [rows, {}]", self.inputs);
+        assert_eq!(out.len(), rows * width, "out is [{rows}, {width}]");
+        assert_eq!(Order::of(epilogue), self.order, "packed for another epilogue");
         let panel_bytes = K::a_len(self.inputs) * size_of::<K::A>();
         let most = K::ROWS_PER_TASK.min(BYTES_PER_TASK / panel_bytes * K::ROWS);
         let per_task = rows_per_task::<K>(rows, most);
@@ -164,8 +174,7 @@ impl<K: TileKernel> Rows<'_, K> {
 
     #[inline(always)]
     fn multiply(&mut self) {
-        let Packed { kernel, inputs, outputs, ref panels } = *self.weight;
-        let order = Order::of(self.epilogue);
+        let Packed { kernel, inputs, outputs, order, ref panels } = *self.weight;
         let panels = panels.as_slice().chunks_exact(K::b_len(inputs));
         let tiles = self.a.len() / K::a_len(inputs);
         for ((index, b), next) in panels.clone().enumerate().zip(panels.skip(1).chain([&[][..]])) {

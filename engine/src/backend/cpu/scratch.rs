@@ -41,21 +41,24 @@ impl<T: Pod> Panels<T> {
     }
 }
 
-/// Memory that a caller keeps between calls of the same shape.
+/// Memory that a caller keeps between calls.
 #[derive(Default)]
 pub struct Scratch {
     lines: Vec<Line>,
+    /// Lines of each run that the last call asked for.
+    runs: (usize, usize),
 }
 
 impl Scratch {
-    /// Two runs of elements, each from a cache line on. They are zero in the first call, and after that what the last
-    /// call of the same lengths left: who writes the same places every time finds its padding still zero.
+    /// Two runs of elements, each from a cache line on. They are zero where their lengths are new, and else what the last
+    /// call left: who writes the same places every time finds its padding still zero.
     pub(super) fn pair<T: Pod>(&mut self, first: usize, second: usize) -> (&mut [T], &mut [T]) {
-        let (first_lines, second_lines) = (Line::count::<T>(first), Line::count::<T>(second));
-        if self.lines.len() != first_lines + second_lines {
-            self.lines = vec![Line::zeroed(); first_lines + second_lines];
+        let runs = (Line::count::<T>(first), Line::count::<T>(second));
+        if self.runs != runs {
+            self.lines = vec![Line::zeroed(); runs.0 + runs.1];
+            self.runs = runs;
         }
-        let (a, b) = self.lines.split_at_mut(first_lines);
+        let (a, b) = self.lines.split_at_mut(runs.0);
         (&mut bytemuck::cast_slice_mut(a)[..first], &mut bytemuck::cast_slice_mut(b)[..second])
     }
 }

@@ -36,7 +36,7 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
     fn store_b(panel: &mut [Self::B], depth: usize, k: usize, rows: [&[f32; COLS]; 2]);
 
     /// `c[row * stride + col] = Σ a·b` for the whole tile, overwriting. Meanwhile `ahead`, which a later tile will read,
-    /// is brought into the second-level cache.
+    /// may be brought into the second-level cache.
     ///
     /// Call it within [`vectorize`](Self::vectorize) of the same kernel.
     ///
@@ -92,6 +92,7 @@ pub(super) fn prefetch(row: &[f32]) {
 }
 
 /// Plain Rust, vectorised by the compiler: for processors without a kernel of their own (x86 with AVX2, ARM with NEON).
+/// On x86 without FMA, older than 2013, every product is a library call: right, but some fifty times slower.
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
 
