@@ -22,9 +22,14 @@ const HEIGHTS: std::ops::RangeInclusive<usize> = 360..=1080;
 /// Between and around pictures.
 const BACKGROUND: [u8; 3] = [18, 19, 23];
 
-/// Side by side at one height (that of the taller, within 360 to 1080 pixels), with anti-aliased lines and dots.
+/// Height in pixels at which two pictures stand side by side: that of the taller, within 360 to 1080.
+pub fn common_height(left: &Picture, right: &Picture) -> usize {
+    left.height.max(right.height).clamp(*HEIGHTS.start(), *HEIGHTS.end())
+}
+
+/// Side by side at their [`common_height`], with anti-aliased lines and dots.
 pub fn side_by_side(left: &Picture, right: &Picture, lines: &[Line]) -> Picture {
-    let height = left.height.max(right.height).clamp(*HEIGHTS.start(), *HEIGHTS.end());
+    let height = common_height(left, right);
     let (left_scale, right_scale) = (height as f64 / left.height as f64, height as f64 / right.height as f64);
     let (left, right) = (scaled_to_height(left, height), scaled_to_height(right, height));
     let gap = height / 60;
