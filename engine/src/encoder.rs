@@ -124,7 +124,9 @@ fn open_weights(source: &ModelSource) -> Result<(String, Weights, Normalisation)
             let model = known(name)?;
             let not_present = || HubError::NotPresent { name: name.clone() };
             let folder = HubModel::from_zoo(model).and_then(|model| Hub::from_env().locate(&model));
-            let weights = Weights::open(&folder.ok_or_else(not_present)?)?;
+            let folder = folder.ok_or_else(not_present)?;
+            log::info!("{name} is in {}", folder.display());
+            let weights = Weights::open(&folder)?;
             Ok((name.clone(), weights, model.normalisation()))
         }
         ModelSource::Path(path) => {

@@ -40,11 +40,13 @@ fn write_and_rename(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Res
     // Temporary files are private by default; this one becomes an ordinary file, as far as the umask lets it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut writer = BufWriter::new(builder.tempfile_in(folder)?);
+    // Errors of `tempfile` name the temporary file, which means nothing to anybody: only their kind is passed on here,
+    // and writing goes to the file itself.
+    let temporary = builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))?;
+    let mut writer = BufWriter::new(temporary.as_file());
     content(&mut writer)?;
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(&target)?;
+    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    temporary.persist(&target)?;
     Ok(())
 }
 
@@ -163,6 +165,7 @@ mod tests {
     fn a_missing_folder_is_named() {
         let error = write_npy(Path::new("/nowhere/at/all/x.npy"), array![1.0f32].view()).expect_err("no folder");
         assert!(error.to_string().contains("/nowhere/at/all/x.npy"), "{error}");
+        assert!(!error.to_string().contains(".dinoscope-"), "{error}");
     }
 
     #[test]

@@ -70,6 +70,28 @@ fn pca_by_a_mask_is_black_outside() {
 }
 
 #[test]
+fn a_mask_without_patches_is_named() {
+    let work = Workplace::new();
+    work.picture("a.png", 64, 64);
+    image::GrayImage::new(64, 64).save(work.path("mask.png")).expect("a mask");
+    let words = ["mask.png", "covers no patch"];
+    work.run_small(&["pca", "a.png", "-o", "out", "--foreground", "mask.png"]).failed(1, &words);
+    work.run_small(&["match", "a.png", "a.png", "-o", "m.png", "--mask-right", "mask.png"]).failed(1, &words);
+}
+
+#[test]
+fn lines_suit_the_size_of_the_drawing() {
+    let work = Workplace::new();
+    work.picture("small.png", 48, 48);
+    work.picture("large.png", 3000, 3000);
+    for picture in ["small.png", "large.png"] {
+        let ran = work.run(&["match", picture, picture, "-o", "m.png", "--size", "256", "--device", "cpu"]).succeeded();
+        let lines = ran.stdout.split(", ").nth(1).and_then(|text| text.split(' ').next()?.parse().ok());
+        assert!(lines.is_some_and(|lines: usize| (5..100).contains(&lines)), "{picture}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_picture_matches_itself() {
     let work = Workplace::new();
     work.picture("a.png", 64, 64);

@@ -20,6 +20,8 @@ fn wrong_arguments_are_status_2() {
         (&["features", "a.png", "-o", "out", "--device", "gpu"], "--device"),
         (&["similarity", "a.png", "-o", "s.png", "--point", "7"], "X,Y"),
         (&["pca", "a.png", "-o", "out", "--components", "0,1"], "three"),
+        (&["features", "a.png", "-o", "out", "--model", "vits17"], "vits16plus"),
+        (&["models", "download", "vits17"], "vits16plus"),
         (&["models", "fetch"], "fetch"),
         (&["bench", "--what", "propagate"], "propagat"),
         (&["bench", "--tune"], "--tune"),
@@ -30,6 +32,31 @@ fn wrong_arguments_are_status_2() {
         assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn arguments_that_do_not_fit_the_model_are_told_once() {
+    let work = Workplace::new();
+    work.picture("a.png", 32, 32);
+    let with = |extra: &[&str]| work.run(&[&["features", "a.png", "a.png", "-o", "out"], extra].concat());
+    with(&["--layers", "3,12"]).failed(2, &["layer 12", "0 to 11"]);
+    with(&["--size", "60x60"]).failed(2, &["60x60", "64x64"]);
+    work.run(&["bench", "--size", "60x60"]).failed(2, &["60x60", "64x64"]);
+    work.run(&["bench", "--size", "100000"]).failed(2, &["smaller"]);
+}
+
+#[test]
+fn verbose_says_what_runs() {
+    let work = Workplace::new();
+    work.picture("a.png", 32, 32);
+    let ran = work.run_small(&["features", "a.png", "-o", "out", "-v"]);
+    assert_eq!(ran.status, 0);
+    assert!(ran.stderr.contains("demo (weights ") && ran.stderr.contains(" on cpu, f32"), "{}", ran.stderr);
+}
+
+#[test]
+fn doctor_leaves_stderr_alone() {
+    Workplace::new().run(&["doctor", "--offline"]).succeeded();
 }
 
 #[test]

@@ -38,6 +38,10 @@ fn outputs_that_cannot_be_written() {
     similarity("a.png").failed(1, &["a.png", "one of the inputs"]);
     similarity("nowhere/s.png").failed(1, &["no folder nowhere"]);
     similarity(".").failed(1, &["is a folder"]);
+    similarity("s.jpg").failed(2, &["s.jpg", "PNG"]);
+    let twice = ["similarity", "a.png", "--point", "1,1", "-o", "s.png", "--npy", "s.png"];
+    work.run_small(&twice).failed(2, &["s.png", "two outputs"]);
+    work.run_small(&["pca", "a.png", "-o", "colours.png"]).failed(2, &["colours.png", "folder"]);
     work.run_small(&["features", "a.png", "-o", "a.png"]).failed(1, &["a.png", "it is a file"]);
     work.run_small(&["features", "a.png", "-o", "a.png/deeper"]).failed(1, &["cannot create the folder a.png/deeper"]);
     assert_eq!(fs::read(work.path("a.png")).expect("the picture"), before);
@@ -81,9 +85,6 @@ fn weights_that_cannot_be_used() {
     for weights in ["w.safetensors", "w.pth", "gone.pth"] {
         work.run_small(&["features", "a.png", "-o", "out", "--weights", weights]).failed(1, &[weights]);
     }
-    work.run_small(&["features", "a.png", "-o", "out", "--model", "vits17"]).failed(1, &["vits17"]);
-    work.run_small(&["features", "a.png", "-o", "out", "--layers", "12"]).failed(1, &["layer 12", "0 to 11"]);
-    work.run(&["features", "a.png", "-o", "out", "--size", "60x60"]).failed(1, &["60x60", "16"]);
 }
 
 #[test]

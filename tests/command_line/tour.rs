@@ -23,6 +23,8 @@ fn with_pictures_it_runs_on_those() {
     let work = Workplace::new();
     work.picture("a.png", 64, 48);
     work.picture("b.png", 48, 64);
+    let nothing = work.run_small(&["gone.png"]).failed(1, &["gone.png"]);
+    assert_eq!(nothing.stdout, "");
     work.run_small(&["a.png", "gone.png", "b.png"]).failed(1, &["gone.png"]);
     let names = work.names("dinoscope-out");
     assert_eq!(names.len(), 7, "{names:?}");

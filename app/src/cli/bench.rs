@@ -80,7 +80,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     };
     let mut preprocessing = context.options.preprocessing(encoder.normalisation());
     preprocessing.size = SizeRule::Exact { width, height };
-    SizeRule::resolve(preprocessing.size, width, height, stride)?;
+    preprocessing.size.resolve(width, height, stride).map_err(|error| exit::usage(error.to_string()))?;
     let (pixels, geometry) = preprocessing.apply(&noise(width, height), stride)?;
     let operations = flops(encoder.config(), geometry.grid.0, geometry.grid.1);
     let wanted = |part| args.what == part || args.what == What::All;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anyhow::{Context as _, Result};
 use dinoscope_engine::backend::DeviceChoice;
-use dinoscope_engine::encoder::Encoder;
+use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::{Cancel, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
@@ -23,7 +23,11 @@ impl Context {
     /// Loads the model that the options name.
     pub fn load_encoder(&self) -> Result<Encoder> {
         let device: &DeviceChoice = &self.options.device;
-        Ok(Encoder::load(&self.options.source(), device, self.options.dtype)?)
+        let encoder = Encoder::load(&self.options.source(), device, self.options.dtype)?;
+        let Provenance { model, weights, device, dtype } = encoder.provenance();
+        log::info!("{model} (weights {weights}) on {device}, {dtype}, {} threads", rayon::current_num_threads());
+        self.options.check_size(encoder.config().stride())?;
+        Ok(encoder)
     }
 
     /// One line for people on stdout; silent with `--json`, which owns stdout, and with `-q`.

@@ -13,6 +13,8 @@ pub struct DoctorArgs {}
 
 /// Runs the subcommand.
 pub fn run(_args: &DoctorArgs, context: &Context) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    keep_graphics_quiet();
     let report = examine(&Hub::new(hub_config(context)));
     if context.options.json {
         return context.say_json(&serde_json::to_value(&report)?);
@@ -21,6 +23,22 @@ pub fn run(_args: &DoctorArgs, context: &Context) -> Result<()> {
         context.say(line);
     }
     Ok(())
+}
+
+/// Where there is no desktop session, Linux's graphics libraries complain about that on stderr. With any folder for its
+/// sockets they look for one in silence, so the program starts anew with that.
+#[cfg(target_os = "linux")]
+fn keep_graphics_quiet() {
+    use std::os::unix::process::CommandExt;
+    use std::{env, path, process};
+    const SESSION: &str = "XDG_RUNTIME_DIR";
+    if env::var_os(SESSION).is_some_and(|folder| path::Path::new(&folder).is_absolute()) {
+        return;
+    }
+    if let Ok(program) = env::current_exe() {
+        let error = process::Command::new(program).args(env::args_os().skip(1)).env(SESSION, "/tmp").exec();
+        log::debug!("cannot start anew: {error}");
+    }
 }
 
 fn lines(report: &Report) -> Vec<String> {

@@ -10,6 +10,7 @@ use dinoscope_engine::output::{write_npy_values, write_safetensors};
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::exit;
 use super::output::{Origin, create_folder};
 use super::pictures::{self, Input};
 
@@ -23,7 +24,7 @@ Examples:
   dinoscope features cat.jpg -o features                          features/cat.safetensors
   dinoscope features *.jpg -o features --model vits16 --size 512
   dinoscope features cat.jpg -o features --layers 8,11            adds layer_8.patch, layer_8.cls
-  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, cat.cls.npy, ...")]
+  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, ...")]
 pub struct FeaturesArgs {
     /// Pictures
     #[arg(value_name = "IMAGE", required = true)]
@@ -58,6 +59,10 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
     let origin = Origin::of(&encoder);
     let prepare = pictures::Prepare::new(&encoder, context);
     let layers = distinct(&args.layers);
+    let last = encoder.config().layers() - 1;
+    if let Some(&layer) = layers.iter().find(|&&layer| layer > last) {
+        return Err(exit::usage(dinoscope_engine::Error::Layer { layer, last }.to_string()));
+    }
     let inputs = pictures::inputs(&args.images);
     let outcome = pictures::for_each(
         &inputs,

@@ -2,23 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
-use dinoscope_engine::analysis::foreground;
+use dinoscope_engine::analysis::foreground::PatchMask;
 use dinoscope_engine::analysis::matching::{MatchOptions, Pair, Side, colours, matches, thin};
-use dinoscope_engine::draw::lines::{Line, side_by_side, stacked};
+use dinoscope_engine::draw::lines::{Line, common_height, side_by_side, stacked};
 use dinoscope_engine::draw::overlay::{Interpolation, colours_over_picture};
 use dinoscope_engine::features::FeatureGrid;
 use dinoscope_engine::image::write::write_picture;
-use dinoscope_engine::image::{Picture, read_mask};
+use dinoscope_engine::image::{Mask, Picture, read_mask};
 use dinoscope_engine::output::write_atomically;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::output::{Origin, check_file};
-use super::pictures::{Prepare, Prepared};
+use super::output::{Origin, check_files};
+use super::pictures::{Prepare, Prepared, mask_on_grid};
 
-/// Least distance between the left ends of lines, in pixels, as in the reference's notebook.
+/// Least distance between the left ends of lines in pixels, as in the reference's notebook, but of the picture as it is
+/// drawn: large pictures do not drown in lines, and small ones get some.
 const LINE_DISTANCE: f64 = 100.0;
 
 /// Match the patches of two pictures
@@ -31,7 +32,7 @@ Examples:
   dinoscope match left.jpg right.jpg -o matches.png
   dinoscope match left.jpg right.jpg -o matches.png --mask-left left.png --mask-right right.png
   dinoscope match left.jpg right.jpg -o matches.png --mutual --json-out pairs.json
-  dinoscope match left.jpg right.jpg -o matches.png --stratify 40      more lines, and only those pairs in the JSON")]
+  dinoscope match left.jpg right.jpg -o matches.png --stratify 40     pairs 40 pixels apart")]
 pub struct MatchArgs {
     /// The picture whose patches look for partners
     #[arg(value_name = "LEFT")]
@@ -57,7 +58,8 @@ pub struct MatchArgs {
     #[arg(long)]
     mutual: bool,
 
-    /// Thin the pairs until left points are this far apart, in pixels; without it only the lines are, to 100
+    /// Thin the pairs until left points are this far apart, in pixels of LEFT; without it only the lines
+    /// are, to 100 pixels as drawn
     #[arg(long, value_name = "PX", value_parser = parse_distance)]
     stratify: Option<f64>,
 
@@ -81,9 +83,7 @@ struct Encoded {
 pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
     let masks = [&args.mask_left, &args.mask_right].into_iter().flatten();
     let inputs: Vec<&Path> = [&args.left, &args.right].into_iter().chain(masks).map(PathBuf::as_path).collect();
-    for output in [Some(&args.output), args.json_out.as_ref()].into_iter().flatten() {
-        check_file(output, &inputs)?;
-    }
+    check_files(Some(&args.output), args.json_out.as_deref(), &inputs)?;
     let read = |mask: &Option<PathBuf>| mask.as_ref().map(|path| read_mask(path)).transpose();
     let (mask_left, mask_right) = (read(&args.mask_left)?, read(&args.mask_right)?);
     let mut encoder = context.load_encoder()?;
@@ -91,10 +91,9 @@ pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
     let prepare = Prepare::new(&encoder, context);
     let (left, right) = (prepare.file(&args.left)?, prepare.file(&args.right)?);
 
-    let on_grid = |mask: &Option<dinoscope_engine::image::Mask>, path: &Option<PathBuf>, side: &Prepared| {
-        let Some(mask) = mask else { return Ok(None) };
-        let name = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        foreground::from_mask(&mask.to_array(), &side.geometry).context(name).map(Some)
+    let on_grid = |mask: &Option<Mask>, path: &Option<PathBuf>, side: &Prepared| -> Result<Option<PatchMask>> {
+        let (Some(mask), Some(path)) = (mask, path) else { return Ok(None) };
+        mask_on_grid(mask, path, &side.geometry).map(Some)
     };
     let left_foreground = on_grid(&mask_left, &args.mask_left, &left)?;
     let right_foreground = on_grid(&mask_right, &args.mask_right, &right)?;
@@ -108,9 +107,12 @@ pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
     let right_side =
         Side { grid: &right.grid, geometry: &right.prepared.geometry, foreground: right_foreground.as_ref() };
     let dense = matches(&left_side, &right_side, &MatchOptions { mutual: args.mutual, min_score: None })?;
-    let sparse = thin(&dense, args.stratify.unwrap_or(LINE_DISTANCE));
+    let (left_picture, right_picture) = (&left.prepared.picture, &right.prepared.picture);
+    let drawn_height = common_height(left_picture, right_picture);
+    let line_distance = LINE_DISTANCE * left_picture.height as f64 / drawn_height as f64;
+    let sparse = thin(&dense, args.stratify.unwrap_or(line_distance));
 
-    let drawn = draw((&left.prepared.picture, &left_side), (&right.prepared.picture, &right_side), &dense, &sparse)?;
+    let drawn = draw((left_picture, &left_side), (right_picture, &right_side), &dense, &sparse)?;
     write_picture(&args.output, &drawn, &origin.metadata(&left.prepared.geometry))?;
     let listed = if args.stratify.is_some() { &sparse } else { &dense };
     let result = to_json(&args.left, &args.right, listed);

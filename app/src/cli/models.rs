@@ -17,6 +17,7 @@ use indicatif::ProgressStyle;
 use serde_json::{Value, json};
 
 use super::context::{Context, print_line, show_progress};
+use super::options::model_names;
 
 const DEMO_NOTE: &str = "small stand-in trained for dinoscope, not Meta's weights";
 
@@ -34,6 +35,7 @@ enum ModelsCommand {
     /// Download a model into the Hugging Face cache; an interrupted download goes on where it stopped
     Download {
         /// A name from `dinoscope models`
+        #[arg(value_parser = model_names(), hide_possible_values = true)]
         name: String,
         /// Meta's own repository, which asks for access and a token (HF_TOKEN), instead of timm's open copy
         #[arg(long)]
@@ -50,6 +52,7 @@ enum ModelsCommand {
     /// Delete a downloaded model from the Hugging Face cache
     Remove {
         /// A name from `dinoscope models`
+        #[arg(value_parser = model_names(), hide_possible_values = true)]
         name: String,
     },
     /// Print the folder of the Hugging Face cache
@@ -92,10 +95,7 @@ fn show(context: &Context, value: &Value, lines: impl FnOnce() -> Vec<String>) -
 }
 
 fn find(name: &str) -> Result<&'static ZooModel> {
-    zoo::find(name).ok_or_else(|| {
-        let names: Vec<_> = zoo::zoo().iter().map(|model| model.name).collect();
-        anyhow!("there is no model {name}: choose one of {}", names.join(", "))
-    })
+    zoo::find(name).ok_or_else(|| anyhow!("there is no model named {name}: `dinoscope models` lists them"))
 }
 
 fn table(hub: &Hub, context: &Context) -> Result<()> {

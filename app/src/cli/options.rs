@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use dinoscope_engine::backend::{DeviceChoice, Dtype};
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::image::{Filter, Normalisation, Preprocessing, SizeRule};
+use dinoscope_engine::model::zoo::zoo;
+
+use super::exit;
 
 /// Short side of the model's input where `--size` is not given.
 const DEFAULT_SIZE: usize = 768;
@@ -15,7 +20,7 @@ const DEFAULT_SIZE: usize = 768;
 #[command(next_help_heading = "Common options")]
 pub struct CommonOptions {
     /// A name from `dinoscope models`
-    #[arg(long, global = true, value_name = "NAME", default_value = "demo")]
+    #[arg(long, global = true, value_name = "NAME", default_value = "demo", value_parser = model_names())]
     pub model: String,
 
     /// A checkpoint (.pth, .safetensors) or a hub-style folder; overrides --model
@@ -69,7 +74,7 @@ pub struct CommonOptions {
     #[arg(long, global = true)]
     pub strict: bool,
 
-    /// Fewer lines
+    /// Print failures only
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
@@ -106,6 +111,16 @@ impl CommonOptions {
         }
     }
 
+    /// Refuses a `--size WxH` that no picture can be brought to for a model of this stride.
+    pub fn check_size(&self, stride: usize) -> Result<()> {
+        match self.size {
+            Some(rule @ SizeRule::Exact { width, height }) => {
+                rule.resolve(width, height, stride).map(|_| ()).map_err(|error| exit::usage(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How pictures are prepared for weights that expect `trained_with`.
     pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
         Preprocessing {
@@ -121,6 +136,11 @@ impl CommonOptions {
             },
         }
     }
+}
+
+/// Accepts the names of the zoo.
+pub fn model_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(zoo().iter().map(|model| model.name))
 }
 
 fn parse_device(text: &str) -> Result<DeviceChoice, String> {

@@ -8,6 +8,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::features::Geometry;
 
+use super::exit;
+
+/// Endings of names that are meant as files, where a folder is asked for.
+const FILE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "npy", "safetensors", "json", "mp4", "webm"];
+/// Endings of picture formats that are not written.
+const OTHER_PICTURES: [&str; 8] = ["jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"];
+
 /// Makes the folder that outputs go to.
 pub fn create_folder(folder: &Path) -> Result<()> {
     ensure!(
@@ -15,7 +22,28 @@ pub fn create_folder(folder: &Path) -> Result<()> {
         "cannot write into {}: it is a file; -o takes a folder here",
         folder.display()
     );
+    if !folder.exists() && FILE_ENDINGS.contains(&ending(folder).as_str()) {
+        return Err(exit::usage(format!("-o takes a folder here, and {} is the name of a file", folder.display())));
+    }
     fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))
+}
+
+/// Refuses pictures that would not be PNG, output files of one name, and what [`check_file`] refuses.
+pub fn check_files(picture: Option<&Path>, other: Option<&Path>, inputs: &[&Path]) -> Result<()> {
+    if let Some(picture) = picture.filter(|picture| OTHER_PICTURES.contains(&ending(picture).as_str())) {
+        return Err(exit::usage(format!("{}: pictures are written as PNG; name it .png", picture.display())));
+    }
+    if let (Some(picture), Some(other)) = (picture, other)
+        && picture == other
+        && (picture.is_file() || !picture.exists())
+    {
+        return Err(exit::usage(format!("{} is named for two outputs: choose another name", other.display())));
+    }
+    [picture, other].into_iter().flatten().try_for_each(|output| check_file(output, inputs))
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
 /// Refuses an output file whose folder is missing, that is a folder, or that is one of the inputs: before any work.

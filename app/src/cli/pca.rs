@@ -58,7 +58,7 @@ pub struct PcaArgs {
     #[arg(long)]
     npy: bool,
 
-    /// Between patches
+    /// How colours go from patch to patch
     #[arg(long, value_enum, default_value_t = Draw::Patch)]
     draw: Draw,
 }
@@ -195,7 +195,7 @@ impl Painter<'_> {
             (Foreground::Auto, _) => Some(foreground::automatic(&grid)?),
             (Foreground::Mask(path), mask) => {
                 let mask = mask.as_ref().context("the mask was not read")?;
-                Some(foreground::from_mask(&mask.to_array(), &geometry).with_context(|| path.display().to_string())?)
+                Some(pictures::mask_on_grid(mask, path, &geometry)?)
             }
         };
         Ok(Encoded { grid, geometry, foreground })

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, bail, ensure};
+use dinoscope_engine::analysis::foreground::{self, PatchMask};
 use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::features::Geometry;
-use dinoscope_engine::image::{self, Picture, Pixels, Preprocessing};
+use dinoscope_engine::image::{self, Mask, Picture, Pixels, Preprocessing};
 use indicatif::ProgressBar;
 
 use super::context::Context;
@@ -49,6 +50,17 @@ pub fn read(path: &Path) -> Result<Picture> {
         bail!("{} is a video, and this version reads pictures only: extract frames from it first", path.display());
     }
     Ok(image::read(path)?)
+}
+
+/// The patches that a mask covers by more than half.
+pub fn mask_on_grid(mask: &Mask, path: &Path, geometry: &Geometry) -> Result<PatchMask> {
+    let patches = foreground::from_mask(&mask.to_array(), geometry).with_context(|| path.display().to_string())?;
+    ensure!(
+        patches.iter().any(|&inside| inside),
+        "{} covers no patch by more than half: use a larger mask or a larger --size",
+        path.display()
+    );
+    Ok(patches)
 }
 
 /// How pictures become the input of one model.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::drawing::{Draw, parse_share};
-use super::output::{Origin, check_file};
+use super::output::{Origin, check_files};
 use super::pictures::{Prepare, Prepared};
 use super::point::Point;
 
@@ -66,11 +66,11 @@ pub struct SimilarityArgs {
     #[arg(long, value_enum, default_value_t = ScaleChoice::Raw)]
     scale: ScaleChoice,
 
-    /// Between patches
+    /// How colours go from patch to patch
     #[arg(long, value_enum, default_value_t = Draw::Smooth)]
     draw: Draw,
 
-    /// Of the map over the picture, 0 to 1
+    /// How much the map covers the picture, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.75", value_parser = parse_share)]
     opacity: f32,
 }
@@ -88,9 +88,7 @@ pub enum ScaleChoice {
 pub fn run(args: &SimilarityArgs, context: &Context) -> Result<()> {
     let inputs: Vec<&Path> =
         [Some(&args.image), args.to.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
-    for output in [&args.output, &args.npy].into_iter().flatten() {
-        check_file(output, &inputs)?;
-    }
+    check_files(args.output.as_deref(), args.npy.as_deref(), &inputs)?;
     let mut encoder = context.load_encoder()?;
     let origin = Origin::of(&encoder);
     let prepare = Prepare::new(&encoder, context);
@@ -137,7 +135,8 @@ pub fn run(args: &SimilarityArgs, context: &Context) -> Result<()> {
     let best = best(&map.iter().copied().collect::<Vec<_>>(), shown);
     let (min, max) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
     let shown_path = args.to.as_ref().unwrap_or(&args.image);
-    context.say(format!("{}: cosine {min:.3} to {max:.3}; most similar:", shown_path.display()));
+    let what = if args.negatives.is_empty() { "cosine" } else { "cosine less that of the negatives" };
+    context.say(format!("{}: {what} {min:.3} to {max:.3}; most similar:", shown_path.display()));
     for (patch, (x, y), score) in &best {
         context.say(format!("  {score:.3} at {x:.0},{y:.0} (row {}, col {})", patch.row, patch.col));
     }

@@ -105,6 +105,7 @@ pub fn run(files: &[PathBuf], context: &Context) -> Result<()> {
     )?;
     let mut seen = first_two.into_iter();
     if let Some(left) = seen.next() {
+        let example = if files.is_empty() { "PICTURE.jpg".to_owned() } else { quoted(&left.name) };
         let right = match seen.next().filter(|_| !files.is_empty()) {
             Some(right) => right,
             None => {
@@ -117,9 +118,9 @@ pub fn run(files: &[PathBuf], context: &Context) -> Result<()> {
         context.say(format!("{} and {}:", left.name, right.name));
         context.say(format!("  {:<42} {file}", "which patch is where"));
         written.push(file);
-    }
-    for line in closing_words(files, &origin) {
-        context.say(line);
+        for line in closing_words(&example, &origin) {
+            context.say(line);
+        }
     }
     let provenance = origin.provenance();
     context.say_json(&json!({
@@ -204,13 +205,18 @@ fn mirrored(picture: &Picture) -> Picture {
     Picture { rgb, ..*picture }
 }
 
+/// As it has to be written in a shell.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/\\.:-_+,@%".contains(c);
+    if path.chars().all(plain) { path.to_owned() } else { format!("\"{path}\"") }
+}
+
 /// What the model is, and where to go from here.
-fn closing_words(files: &[PathBuf], origin: &Origin) -> Vec<String> {
+fn closing_words(picture: &str, origin: &Origin) -> Vec<String> {
     let mut lines = vec![String::new()];
     if origin.provenance().model == DEMO {
         lines.extend(DEMO_WORDS.map(str::to_owned));
     }
-    let picture = files.first().map_or("PICTURE.jpg".to_owned(), |file| file.display().to_string());
     lines.push("Try next:".to_owned());
     lines.push(format!("  dinoscope similarity {picture} --point 100,100 -o similar.png"));
     lines.push(format!("  dinoscope pca {picture} -o colours --foreground auto"));

@@ -37,7 +37,7 @@ pub enum AnalysisError {
         cols: usize,
     },
     /// A mask or map of another size than the picture or grid it belongs to.
-    #[error("the mask has {}x{} entries where {}x{} are needed; use a mask of the picture's own size", got.0, got.1, expected.0, expected.1)]
+    #[error("the mask is {}x{} where {}x{} is needed; use a mask of the picture's own size", got.0, got.1, expected.0, expected.1)]
     MaskSize {
         /// Width and height.
         expected: (usize, usize),

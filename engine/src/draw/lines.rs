@@ -24,12 +24,17 @@ const MAX_WIDTH: usize = 16_384;
 /// Between and around pictures.
 const BACKGROUND: [u8; 3] = [18, 19, 23];
 
-/// Side by side at one height (that of the taller, within 360 to 1080 pixels; less where one of them is very flat), with
-/// anti-aliased lines and dots.
-pub fn side_by_side(left: &Picture, right: &Picture, lines: &[Line]) -> Picture {
+/// Height in pixels at which two pictures stand side by side: that of the taller, within 360 to 1080; less where one of
+/// them is very flat.
+pub fn common_height(left: &Picture, right: &Picture) -> usize {
     let highest = |picture: &Picture| (MAX_WIDTH * picture.height / picture.width).max(1);
     let height = left.height.max(right.height).clamp(*HEIGHTS.start(), *HEIGHTS.end());
-    let height = height.min(highest(left)).min(highest(right));
+    height.min(highest(left)).min(highest(right))
+}
+
+/// Side by side at their [`common_height`], with anti-aliased lines and dots.
+pub fn side_by_side(left: &Picture, right: &Picture, lines: &[Line]) -> Picture {
+    let height = common_height(left, right);
     let (left_scale, right_scale) = (height as f64 / left.height as f64, height as f64 / right.height as f64);
     let (left, right) = (scaled_to_height(left, height), scaled_to_height(right, height));
     let gap = height / 60;

@@ -192,7 +192,7 @@ fn draw_markers(picture: &mut Picture, markers: &[Marker]) {
                 canvas.segment((x, y - arm), (x, y + arm), width, colour, opacity);
             }
         };
-        draw(2.2 * width, [0.0; 3], 0.6);
+        draw(2.6 * width, [0.0; 3], 0.75);
         draw(width, [255.0; 3], 1.0);
     }
 }

@@ -72,6 +72,8 @@ pub struct HubModel {
     pub public: Option<Repo>,
     /// Meta's own, which asks for a token and for access.
     pub gated: Option<Repo>,
+    /// A lesser copy: used where it is in the cache and the others are not, never downloaded.
+    pub fallback: Option<Repo>,
     /// To be accepted before a download.
     pub licence: Option<Licence>,
 }
@@ -95,6 +97,7 @@ impl HubModel {
                 name: model.name.to_owned(),
                 public: Some(Repo::timm(places.timm)),
                 gated: Some(Repo::transformers(places.gated)),
+                fallback: places.timm_without_bias().map(Repo::timm),
                 licence: Some(DINOV3_LICENCE),
             }),
         }
@@ -113,7 +116,7 @@ impl HubModel {
     }
 
     fn repos(&self) -> impl Iterator<Item = &Repo> {
-        self.gated.iter().chain(&self.public)
+        self.gated.iter().chain(&self.public).chain(&self.fallback)
     }
 }
 
@@ -143,7 +146,7 @@ impl Hub {
         &self.config().cache
     }
 
-    /// The snapshot folder of a model that is complete on this machine; Meta's own files come before the mirror's.
+    /// The snapshot folder of a model that is complete on this machine: Meta's own files, else the mirror's, else the fallback's.
     pub fn locate(&self, model: &HubModel) -> Option<PathBuf> {
         model.repos().find_map(|repo| self.locate_repo(repo))
     }
@@ -225,7 +228,7 @@ impl Hub {
         Ok(cache.snapshot(commit))
     }
 
-    /// Deletes a model's files from the cache, both repositories', finished or not; false where there were none.
+    /// Deletes a model's files from the cache, all repositories', finished or not; false where there were none.
     ///
     /// # Errors
     /// [`HubError::Cache`] where a file cannot be deleted.

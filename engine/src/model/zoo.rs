@@ -39,6 +39,13 @@ pub struct Published {
     pub gated: &'static str,
 }
 
+impl Published {
+    /// Repository of timm's copy without those biases, which older programs fetched; `None` where there is but one.
+    pub fn timm_without_bias(&self) -> Option<String> {
+        self.timm.contains("_qkvb.").then(|| self.timm.replace("_qkvb.", "."))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Architecture {
     Vit { dim: usize, depth: usize, heads: usize, ffn: Ffn },
@@ -178,6 +185,19 @@ mod tests {
             assert!(std::ptr::eq(find(model.name).unwrap(), model));
         }
         assert!(find("vitg16").is_none());
+    }
+
+    #[test]
+    fn vits_up_to_huge_have_a_second_copy() {
+        for model in zoo() {
+            let ZooSource::Published(published) = model.source else { continue };
+            let second = published.timm_without_bias();
+            let expected = matches!(model.config(), ModelConfig::Vit(config) if config.qkv_bias);
+            assert_eq!(second.is_some(), expected, "{}", model.name);
+            assert!(second.is_none_or(|id| !id.contains("qkvb")), "{}", model.name);
+        }
+        let ZooSource::Published(small) = find("vits16").unwrap().source else { panic!("it is published") };
+        assert_eq!(small.timm_without_bias().unwrap(), "timm/vit_small_patch16_dinov3.lvd1689m");
     }
 
     #[test]

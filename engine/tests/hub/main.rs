@@ -494,7 +494,8 @@ fn the_licence_comes_first_and_remove_takes_all() {
     let server = Server::start(|request| Files::model().answer(request));
     let hub = Hub::new(config(&server.address, &cache));
     let licence = Licence { name: "Test License", url: "https://example.org/terms", summary: "Terms." };
-    let model = HubModel { name: "test".to_owned(), public: Some(repo()), gated: None, licence: Some(licence) };
+    let model =
+        HubModel { name: "test".to_owned(), public: Some(repo()), gated: None, fallback: None, licence: Some(licence) };
     let fetch = |source, accepted| hub.download(&model, source, accepted, &|_| (), &Cancel::default());
 
     let error = hub_error(fetch(Source::Public, false));
@@ -508,6 +509,29 @@ fn the_licence_comes_first_and_remove_takes_all() {
     assert_eq!(hub.locate(&model), None);
     assert!(!hub.path().join("models--org--model").exists());
     assert!(!hub.remove(&model).unwrap());
+}
+
+#[test]
+fn a_fallback_counts_where_nothing_better_is_there() {
+    let cache = TempDir::new().unwrap();
+    let hub = Hub::new(config("http://127.0.0.1:1", &cache));
+    let model = HubModel::from_zoo(zoo().iter().find(|model| model.name == "vits16").unwrap()).unwrap();
+    let put = |repo: &Repo| {
+        let folder = format!("models--{}", repo.id.replace('/', "--"));
+        let snapshot = hub.path().join(folder).join("snapshots").join("c0ffee");
+        fs::create_dir_all(&snapshot).unwrap();
+        for file in repo.companions.iter().chain(&["model.safetensors"]) {
+            fs::write(snapshot.join(file), "{}").unwrap();
+        }
+        snapshot
+    };
+    assert_eq!(hub.locate(&model), None);
+    for repo in [&model.fallback, &model.public, &model.gated] {
+        let snapshot = put(repo.as_ref().unwrap());
+        assert_eq!(hub.locate(&model), Some(snapshot));
+    }
+    assert!(hub.remove(&model).unwrap());
+    assert_eq!(hub.locate(&model), None);
 }
 
 #[test]
