@@ -3,7 +3,7 @@
 //! The intrinsics are not in stable Rust, hence the assembly.
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::arch::x86_64::{__cpuid, __cpuid_count, __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_storeu_si512};
 use std::sync::OnceLock;
 
 use half::bf16;
@@ -29,11 +29,15 @@ impl Amx {
     }
 }
 
-/// Whether the processor has AMX-TILE, AMX-BF16 and the AVX-512 the code around it is compiled for, and Linux lets this
+/// Whether the processor has AMX-TILE, AMX-BF16 and the AVX-512 that the code around it is compiled for, and Linux lets this
 /// process use the tile registers (they must be asked for, since they enlarge every thread's saved state).
 fn available() -> bool {
     const TILE_AND_BF16: u32 = 1 << 24 | 1 << 22;
-    if !is_x86_feature_detected!("avx512bw") || !is_x86_feature_detected!("avx512vl") || __cpuid(0).eax < 7 {
+    if !is_x86_feature_detected!("avx512bf16")
+        || !is_x86_feature_detected!("avx512bw")
+        || !is_x86_feature_detected!("avx512vl")
+        || __cpuid(0).eax < 7
+    {
         return false;
     }
     __cpuid_count(7, 0).edx & TILE_AND_BF16 == TILE_AND_BF16 && request_permission()
@@ -70,6 +74,22 @@ impl TileConfig {
     }
 }
 
+/// Rounds as [`round_to_bf16`], in one instruction: the compiler's own code for it takes a tenth of a layer's time.
+///
+/// # Safety
+/// The processor has AVX-512 BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+unsafe fn round_chunk(values: &[f32; DEPTH], stored: &mut [bf16]) {
+    assert_eq!(stored.len(), DEPTH);
+    // SAFETY: 32 numbers are readable and 32 writable.
+    unsafe {
+        let (low, high) = (_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(16)));
+        let rounded: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+        _mm512_storeu_si512(stored.as_mut_ptr().cast(), rounded);
+    }
+}
+
 static TILE_CONFIG: TileConfig = TileConfig::new();
 
 impl TileKernel for Amx {
@@ -89,11 +109,18 @@ impl TileKernel for Amx {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [bf16], row: usize, values: &[f32]) {
-        for (block, values) in panel.chunks_exact_mut(2 * HARDWARE_TILE).zip(values.chunks(DEPTH)) {
+    fn store_a(panel: &mut [bf16], row: usize, start: usize, values: &[f32]) {
+        let blocks = panel[start / DEPTH * 2 * HARDWARE_TILE..].chunks_exact_mut(2 * HARDWARE_TILE);
+        for (block, values) in blocks.zip(values.chunks(DEPTH)) {
             let stored = &mut block[row * DEPTH..][..DEPTH];
-            round_to_bf16(values, &mut stored[..values.len()]);
-            stored[values.len()..].fill(bf16::ZERO);
+            match values.first_chunk::<DEPTH>() {
+                // SAFETY: a kernel exists only where `detect` has found AVX-512 BF16.
+                Some(values) => unsafe { round_chunk(values, stored) },
+                None => {
+                    round_to_bf16(values, &mut stored[..values.len()]);
+                    stored[values.len()..].fill(bf16::ZERO);
+                }
+            }
         }
     }
 
@@ -174,7 +201,7 @@ impl TileKernel for Amx {
 
     #[inline(always)]
     fn vectorize(self, work: impl Work) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
         fn with_avx512(work: impl Work) {
             work.run();
         }

@@ -7,10 +7,8 @@ use rayon::prelude::*;
 
 use super::math;
 use super::scratch::{Scratch, with_scratch};
-use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task};
+use super::tile::{COLS, SEGMENT, TileKernel, Work, prefetch, rows_per_task, store_row};
 
-/// Query rows that one task takes: they share each panel of keys and values while it is in cache, beside their scores.
-const ROWS_PER_TASK: std::ops::RangeInclusive<usize> = 28..=56;
 /// Bytes of scores and weights that one task keeps in the second-level cache, beside one head's keys and values.
 const BYTES_PER_TASK: usize = 640 << 10;
 
@@ -56,7 +54,8 @@ pub fn attention<K: TileKernel>(
 ) {
     let keys = Keys::pack(kernel, qkv, shape, rope, scratch);
     let row_bytes = shape.tokens * (size_of::<f32>() + size_of::<K::A>());
-    let most = (BYTES_PER_TASK / row_bytes).clamp(*ROWS_PER_TASK.start(), *ROWS_PER_TASK.end());
+    // Query rows share each panel of keys and values while it is in cache: two tiles at least, four at most.
+    let most = (BYTES_PER_TASK / row_bytes).clamp(2 * K::ROWS, 4 * K::ROWS);
     let rows = rows_per_task::<K>(shape.tokens, most);
     out.par_chunks_mut(rows * shape.dim()).with_max_len(1).enumerate().for_each(|(task, out)| {
         keys.attend(qkv, rope, task * rows, out);
@@ -246,7 +245,7 @@ impl<K: TileKernel> Attend<'_, K> {
             let token = self.first + i;
             let query = part(self.qkv, self.keys.shape, 0, head, token);
             rotate(query, self.rope, token, scale, self.rotated);
-            K::store_a(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
+            store_row::<K>(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
         }
     }
 
@@ -272,8 +271,15 @@ impl<K: TileKernel> Attend<'_, K> {
         let len = K::a_len(tokens);
         for i in 0..self.out.len() / self.keys.shape.dim() {
             let scores = &mut self.scores[i * padded..][..tokens];
-            self.inverse_sums[i] = 1.0 / softmax_numerators(scores);
-            K::store_a(&mut self.weights[i / K::ROWS * len..][..len], i % K::ROWS, scores);
+            let panel = &mut self.weights[i / K::ROWS * len..][..len];
+            let max = math::max(scores);
+            let mut sum = 0.0;
+            // Segment by segment, so that the numerators are packed while they are in the first-level cache.
+            for (segment, scores) in scores.chunks_mut(SEGMENT).enumerate() {
+                sum += softmax_numerators(scores, max);
+                K::store_a(panel, i % K::ROWS, segment * SEGMENT, scores);
+            }
+            self.inverse_sums[i] = 1.0 / sum;
         }
     }
 
@@ -338,8 +344,7 @@ fn rotate(x: &[f32], rope: Option<&Rope>, token: usize, scale: f32, out: &mut [f
 
 /// Replaces scores (in powers of two) by `2^(score - max)` and returns their sum.
 #[inline(always)]
-fn softmax_numerators(scores: &mut [f32]) -> f32 {
-    let max = math::max(scores);
+fn softmax_numerators(scores: &mut [f32], max: f32) -> f32 {
     let mut lanes = [0f32; 16];
     let mut chunks = scores.chunks_exact_mut(16);
     for chunk in &mut chunks {

@@ -66,9 +66,10 @@ impl TileKernel for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [u32], row: usize, values: &[f32]) {
+    fn store_a(panel: &mut [u32], row: usize, start: usize, values: &[f32]) {
         let mut rounded = [bf16::ZERO; 2 * BLOCK];
-        for (block, values) in panel.chunks_exact_mut(ROWS * STRIDE).zip(values.chunks(2 * BLOCK)) {
+        let blocks = panel[start / (2 * BLOCK) * ROWS * STRIDE..].chunks_exact_mut(ROWS * STRIDE);
+        for (block, values) in blocks.zip(values.chunks(2 * BLOCK)) {
             round_to_bf16(values, &mut rounded[..values.len()]);
             rounded[values.len()..].fill(bf16::ZERO);
             let pairs = rounded.chunks_exact(2).take(values.len().div_ceil(2));

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::math;
 use super::scratch::{Panels, with_scratch};
-use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task, share};
+use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task, share, store_row};
 
 /// Bytes of packed input that one task keeps in the second-level cache, beside a panel of the weight.
 const BYTES_PER_TASK: usize = 1 << 20;
@@ -165,9 +165,9 @@ impl<K: TileKernel> Rows<'_, K> {
             match self.norm {
                 Some(norm) => {
                     math::layer_norm(values, &norm.weight, &norm.bias, norm.eps, self.row);
-                    K::store_a(panel, i % K::ROWS, self.row);
+                    store_row::<K>(panel, i % K::ROWS, self.row);
                 }
-                None => K::store_a(panel, i % K::ROWS, values),
+                None => store_row::<K>(panel, i % K::ROWS, values),
             }
         }
     }

@@ -59,31 +59,36 @@ pub fn silu(x: f32) -> f32 {
     x / (1.0 + exp2((-std::f32::consts::LOG2_E * x).min(126.0)))
 }
 
-/// Sum of a slice in 16 independent lanes, so that it vectorises.
+/// Folds `values` in four vectors of 16, since one alone would wait for itself at every step; `empty` is the neutral
+/// element.
 #[inline(always)]
-pub fn sum(values: &[f32]) -> f32 {
-    let mut lanes = [0f32; 16];
-    let mut chunks = values.chunks_exact(16);
+fn fold(values: &[f32], empty: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [[empty; 16]; 4];
+    let mut chunks = values.chunks_exact(64);
     for chunk in &mut chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
+        for (lanes, chunk) in lanes.iter_mut().zip(chunk.chunks_exact(16)) {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane = join(*value, *lane);
+            }
         }
     }
-    lanes.iter().sum::<f32>() + chunks.remainder().iter().sum::<f32>()
+    let mut joined = [empty; 16];
+    for (i, joined) in joined.iter_mut().enumerate() {
+        *joined = join(join(lanes[0][i], lanes[1][i]), join(lanes[2][i], lanes[3][i]));
+    }
+    joined.iter().chain(chunks.remainder()).fold(empty, |a, b| join(a, *b))
+}
+
+/// Sum of a slice.
+#[inline(always)]
+pub fn sum(values: &[f32]) -> f32 {
+    fold(values, 0.0, |a, b| a + b)
 }
 
 /// Largest value of a slice; -inf where it is empty.
 #[inline(always)]
 pub fn max(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    let mut chunks = values.chunks_exact(16);
-    for chunk in &mut chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = if *value > *lane { *value } else { *lane };
-        }
-    }
-    let rest = chunks.remainder().iter().copied();
-    lanes.into_iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+    fold(values, f32::NEG_INFINITY, |a, b| if a > b { a } else { b })
 }
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over one row, as `torch.nn.LayerNorm`.

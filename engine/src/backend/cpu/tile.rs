@@ -8,6 +8,9 @@ use bytemuck::Pod;
 /// Columns of every tile; right operands are packed in panels of this many columns.
 pub const COLS: usize = 32;
 
+/// Columns of a left panel that may be written at a time.
+pub const SEGMENT: usize = 512;
+
 /// A block product `C[ROWS, COLS] = A[ROWS, k] · B[k, COLS]` on packed panels.
 ///
 /// The panels' inner order belongs to the kernel: they are written through [`store_a`](Self::store_a) and
@@ -28,8 +31,9 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
     /// Elements of a right panel `[k, COLS]`.
     fn b_len(k: usize) -> usize;
 
-    /// Writes row `row` of a left panel; `values` is the whole row, `[k]`, and what the kernel pads beyond it is zeroed.
-    fn store_a(panel: &mut [Self::A], row: usize, values: &[f32]);
+    /// Writes row `row` of a left panel from column `start` on, a multiple of [`SEGMENT`]; `values` are the next
+    /// `SEGMENT` columns, or all that are left, and what the kernel pads beyond those is zeroed.
+    fn store_a(panel: &mut [Self::A], row: usize, start: usize, values: &[f32]);
 
     /// Writes rows `k` and `k + 1` of a right panel of `depth` rows in all; `k` is even. Where `k + 1` is `depth`, the
     /// second row is zero. Panels start zeroed.
@@ -53,6 +57,14 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
 pub trait Work {
     /// Mark it, and the functions of this module's siblings that it calls, `#[inline(always)]`.
     fn run(self);
+}
+
+/// Writes a whole row of a left panel.
+#[inline(always)]
+pub(super) fn store_row<K: TileKernel>(panel: &mut [K::A], row: usize, values: &[f32]) {
+    for (segment, values) in values.chunks(SEGMENT).enumerate() {
+        K::store_a(panel, row, segment * SEGMENT, values);
+    }
 }
 
 /// Rows of one task over `rows` in all, a multiple of the tile's: at most `most`, and such that threads finish together.
@@ -115,8 +127,8 @@ impl TileKernel for Portable {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [f32], row: usize, values: &[f32]) {
-        for (group, value) in panel.chunks_exact_mut(Self::ROWS).zip(values) {
+    fn store_a(panel: &mut [f32], row: usize, start: usize, values: &[f32]) {
+        for (group, value) in panel[start * Self::ROWS..].chunks_exact_mut(Self::ROWS).zip(values) {
             group[row] = *value;
         }
     }
