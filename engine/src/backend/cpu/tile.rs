@@ -69,11 +69,19 @@ pub(super) fn store_row<K: TileKernel>(panel: &mut [K::A], row: usize, values: &
 
 /// Rows of one task over `rows` in all, a multiple of the tile's: at most `most`, and such that threads finish together.
 pub(super) fn rows_per_task<K: TileKernel>(rows: usize, most: usize) -> usize {
-    let panels = rows.div_ceil(K::ROWS);
-    let most = (most / K::ROWS).max(1);
-    let threads = rayon::current_num_threads();
-    let rounds = panels.div_ceil(threads * most).max(2);
-    panels.div_ceil(threads * rounds).max(1) * K::ROWS
+    panels_per_task(rows.div_ceil(K::ROWS), (most / K::ROWS).max(1), rayon::current_num_threads()) * K::ROWS
+}
+
+/// The longest thread's work counts, and a quarter of a panel for every task that it starts.
+fn panels_per_task(panels: usize, most: usize, threads: usize) -> usize {
+    let cost = |size: usize| {
+        let (whole, rest) = (panels / size, panels % size);
+        let longest = whole.div_ceil(threads) * size + if whole.is_multiple_of(threads) { rest } else { 0 };
+        4 * longest + panels.div_ceil(size).div_ceil(threads)
+    };
+    // Two tasks a thread at least: where a thread is held up, another one can take over.
+    let most = most.min(panels.div_ceil(2 * threads)).max(1);
+    (1..=most).rev().min_by_key(|size| cost(*size)).unwrap_or(1)
 }
 
 /// The part of `next` that the `index`-th of `count` tiles should bring into cache.
@@ -178,5 +186,20 @@ impl TileKernel for Portable {
             }
         }
         work.run();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_finish_together() {
+        // 1,029 tokens in tiles of 14: 38 panels for the longer thread, where tasks of 8 would make it 40.
+        assert_eq!(panels_per_task(74, 8, 2), 6);
+        assert_eq!(panels_per_task(74, 8, 1), 8);
+        assert_eq!(panels_per_task(1, 8, 2), 1);
+        assert_eq!(panels_per_task(0, 8, 2), 1);
+        assert_eq!(panels_per_task(5, 8, 64), 1);
     }
 }
