@@ -109,12 +109,12 @@ impl TileKernel for Amx {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [bf16], row: usize, start: usize, values: &[f32]) {
+    fn store_a(self, panel: &mut [bf16], row: usize, start: usize, values: &[f32]) {
         let blocks = panel[start / DEPTH * 2 * HARDWARE_TILE..].chunks_exact_mut(2 * HARDWARE_TILE);
         for (block, values) in blocks.zip(values.chunks(DEPTH)) {
             let stored = &mut block[row * DEPTH..][..DEPTH];
             match values.first_chunk::<DEPTH>() {
-                // SAFETY: a kernel exists only where `detect` has found AVX-512 BF16.
+                // SAFETY: `self` exists, so `detect` has found AVX-512 BF16.
                 Some(values) => unsafe { round_chunk(values, stored) },
                 None => {
                     round_to_bf16(values, &mut stored[..values.len()]);

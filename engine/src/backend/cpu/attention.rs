@@ -245,7 +245,7 @@ impl<K: TileKernel> Attend<'_, K> {
             let token = self.first + i;
             let query = part(self.qkv, self.keys.shape, 0, head, token);
             rotate(query, self.rope, token, scale, self.rotated);
-            store_row::<K>(&mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
+            store_row(self.keys.kernel, &mut self.queries[i / K::ROWS * len..][..len], i % K::ROWS, self.rotated);
         }
     }
 
@@ -277,7 +277,7 @@ impl<K: TileKernel> Attend<'_, K> {
             // Segment by segment, so that the numerators are packed while they are in the first-level cache.
             for (segment, scores) in scores.chunks_mut(SEGMENT).enumerate() {
                 sum += softmax_numerators(scores, max);
-                K::store_a(panel, i % K::ROWS, segment * SEGMENT, scores);
+                self.keys.kernel.store_a(panel, i % K::ROWS, segment * SEGMENT, scores);
             }
             self.inverse_sums[i] = 1.0 / sum;
         }

@@ -96,7 +96,7 @@ impl<S: Storage> TileKernel for Avx512<S> {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [f32], row: usize, start: usize, values: &[f32]) {
+    fn store_a(self, panel: &mut [f32], row: usize, start: usize, values: &[f32]) {
         let blocks = panel[start / BLOCK * ROWS * STRIDE..].chunks_exact_mut(ROWS * STRIDE);
         for (block, values) in blocks.zip(values.chunks(BLOCK)) {
             block[row * STRIDE..][..values.len()].copy_from_slice(values);

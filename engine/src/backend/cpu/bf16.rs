@@ -66,7 +66,7 @@ impl TileKernel for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [u32], row: usize, start: usize, values: &[f32]) {
+    fn store_a(self, panel: &mut [u32], row: usize, start: usize, values: &[f32]) {
         let mut rounded = [bf16::ZERO; 2 * BLOCK];
         let blocks = panel[start / (2 * BLOCK) * ROWS * STRIDE..].chunks_exact_mut(ROWS * STRIDE);
         for (block, values) in blocks.zip(values.chunks(2 * BLOCK)) {

@@ -158,16 +158,16 @@ impl<K: TileKernel> Work for Rows<'_, K> {
 impl<K: TileKernel> Rows<'_, K> {
     #[inline(always)]
     fn pack(&mut self) {
-        let inputs = self.weight.inputs;
+        let Packed { kernel, inputs, .. } = *self.weight;
         let a_len = K::a_len(inputs);
         for (i, values) in self.x.chunks_exact(inputs).enumerate() {
             let panel = &mut self.a[i / K::ROWS * a_len..][..a_len];
             match self.norm {
                 Some(norm) => {
                     math::layer_norm(values, &norm.weight, &norm.bias, norm.eps, self.row);
-                    store_row::<K>(panel, i % K::ROWS, self.row);
+                    store_row(kernel, panel, i % K::ROWS, self.row);
                 }
-                None => store_row::<K>(panel, i % K::ROWS, values),
+                None => store_row(kernel, panel, i % K::ROWS, values),
             }
         }
     }

@@ -65,7 +65,7 @@ struct Rounded(fn(f32) -> f32);
 impl Kernels for Rounded {
     fn pack(&self, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
         let rounded: Vec<f32> = weight.iter().map(|value| self.0(*value)).collect();
-        linear::pack(Portable, &rounded, inputs, epilogue)
+        Portable.pack(&rounded, inputs, epilogue)
     }
 
     fn attention(
@@ -76,7 +76,7 @@ impl Kernels for Rounded {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
-        attention::attention(Portable, qkv, shape, rope, scratch, out);
+        Portable.attention(qkv, shape, rope, scratch, out);
     }
 }
 

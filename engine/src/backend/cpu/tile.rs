@@ -33,7 +33,7 @@ pub trait TileKernel: Copy + Send + Sync + 'static {
 
     /// Writes row `row` of a left panel from column `start` on, a multiple of [`SEGMENT`]; `values` are the next
     /// `SEGMENT` columns, or all that are left, and what the kernel pads beyond those is zeroed.
-    fn store_a(panel: &mut [Self::A], row: usize, start: usize, values: &[f32]);
+    fn store_a(self, panel: &mut [Self::A], row: usize, start: usize, values: &[f32]);
 
     /// Writes rows `k` and `k + 1` of a right panel of `depth` rows in all; `k` is even. Where `k + 1` is `depth`, the
     /// second row is zero. Panels start zeroed.
@@ -61,9 +61,9 @@ pub trait Work {
 
 /// Writes a whole row of a left panel.
 #[inline(always)]
-pub(super) fn store_row<K: TileKernel>(panel: &mut [K::A], row: usize, values: &[f32]) {
+pub(super) fn store_row<K: TileKernel>(kernel: K, panel: &mut [K::A], row: usize, values: &[f32]) {
     for (segment, values) in values.chunks(SEGMENT).enumerate() {
-        K::store_a(panel, row, segment * SEGMENT, values);
+        kernel.store_a(panel, row, segment * SEGMENT, values);
     }
 }
 
@@ -135,7 +135,7 @@ impl TileKernel for Portable {
     }
 
     #[inline(always)]
-    fn store_a(panel: &mut [f32], row: usize, start: usize, values: &[f32]) {
+    fn store_a(self, panel: &mut [f32], row: usize, start: usize, values: &[f32]) {
         for (group, value) in panel[start * Self::ROWS..].chunks_exact_mut(Self::ROWS).zip(values) {
             group[row] = *value;
         }
