@@ -6,13 +6,16 @@
 
 pub mod analysis;
 pub mod backend;
+pub mod cache;
 pub mod cancel;
 pub mod checkpoint;
+pub mod dispatch;
 pub mod doctor;
 pub mod draw;
 pub mod encoder;
 pub mod error;
 pub mod features;
+pub mod gpu;
 pub mod hub;
 pub mod image;
 pub mod model;

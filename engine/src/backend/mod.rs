@@ -24,7 +24,7 @@ pub trait Backbone: Send {
 }
 
 /// Type of weights and of matrix inputs; accumulation and the residual stream are always f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// 32 bits.
     F32,
@@ -46,7 +46,7 @@ impl Dtype {
 }
 
 /// `--device`
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Hash)]
 pub enum DeviceChoice {
     /// CUDA, then Metal, then CPU: the first that is built in and works.
     #[default]

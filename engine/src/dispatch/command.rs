@@ -1,0 +1,225 @@
+//! What the window can ask for. Commands are plain data; their inputs are shared, never copied.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3};
+
+use crate::analysis::clustering::ClusterOptions;
+use crate::analysis::matching::MatchOptions;
+use crate::analysis::pca::Basis;
+use crate::backend::{DeviceChoice, Dtype};
+use crate::cache::{CachedFeatures, FeatureKey};
+use crate::draw::overlay::OverlayStyle;
+use crate::encoder::ModelSource;
+use crate::features::Geometry;
+use crate::hub::Source;
+use crate::image::{Filter, Picture};
+
+/// Names a command among all that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Names a picture that the window has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct PictureId(pub u64);
+
+/// A model as a person chooses it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ModelChoice {
+    /// Which weights.
+    pub source: ModelSource,
+    /// Where to run.
+    pub device: DeviceChoice,
+    /// Precision; `None`: what suits the device.
+    pub dtype: Option<Dtype>,
+}
+
+/// Where a picture comes from.
+#[derive(Clone, Debug)]
+pub enum PictureSource {
+    /// A file.
+    File(PathBuf),
+    /// An encoded picture that is part of the program.
+    Embedded {
+        /// For messages.
+        name: &'static str,
+        /// The file's content.
+        bytes: &'static [u8],
+    },
+    /// The clipboard's.
+    Pixels(Arc<Picture>),
+}
+
+/// A picture whose features are wanted.
+#[derive(Clone, Debug)]
+pub struct EncodeJob {
+    /// What the features are stored under. Its model must be the one loaded last.
+    pub key: FeatureKey,
+    /// The picture.
+    pub picture: Arc<Picture>,
+    /// How it is resized.
+    pub filter: Filter,
+}
+
+/// Features of one picture with the patches that count.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The picture.
+    pub picture: PictureId,
+    /// Its features.
+    pub features: Arc<CachedFeatures>,
+    /// `[rows, cols]`; all patches where there is none.
+    pub foreground: Option<Arc<Array2<bool>>>,
+}
+
+/// Principal components of one or many pictures as colours.
+#[derive(Clone, Debug)]
+pub struct PcaRequest {
+    /// Pictures to fit on.
+    pub fit: Vec<Selected>,
+    /// Pictures to colour, with what is black outside of it.
+    pub colour: Vec<Selected>,
+    /// Components to fit.
+    pub fitted: usize,
+    /// Components shown as red, green and blue.
+    pub shown: [usize; 3],
+    /// Used as it is instead of fitting.
+    pub basis: Option<Arc<Basis>>,
+    /// Signs follow this one, so that colours stay.
+    pub align_to: Option<Arc<Basis>>,
+}
+
+/// K-means over one or many pictures together.
+#[derive(Clone, Debug)]
+pub struct ClusterRequest {
+    /// The pictures.
+    pub pictures: Vec<(PictureId, Arc<CachedFeatures>)>,
+    /// How.
+    pub options: ClusterOptions,
+}
+
+/// Correspondences between two pictures.
+#[derive(Clone, Debug)]
+pub struct MatchRequest {
+    /// The left picture.
+    pub left: Selected,
+    /// The right picture.
+    pub right: Selected,
+    /// What is kept.
+    pub options: MatchOptions,
+}
+
+/// The foreground that the features themselves suggest.
+#[derive(Clone, Debug)]
+pub struct ForegroundRequest {
+    /// The picture.
+    pub picture: PictureId,
+    /// Its features.
+    pub features: Arc<CachedFeatures>,
+}
+
+/// What is drawn into, or written to, a file. Drawing happens at the picture's own size.
+#[derive(Clone, Debug)]
+pub enum Export {
+    /// A map over a picture, as PNG.
+    MapPicture {
+        /// The picture.
+        picture: Arc<Picture>,
+        /// Where the grid lies.
+        geometry: Geometry,
+        /// `[rows, cols]`
+        map: Arc<Array2<f32>>,
+        /// How it looks.
+        style: OverlayStyle,
+    },
+    /// Colours over a picture, as PNG.
+    ColourPicture {
+        /// The picture.
+        picture: Arc<Picture>,
+        /// Where the grid lies.
+        geometry: Geometry,
+        /// `[rows, cols, 3]` in 0..=1.
+        colours: Arc<Array3<f32>>,
+        /// Between patches.
+        interpolation: crate::draw::overlay::Interpolation,
+        /// 1: colours alone.
+        opacity: f32,
+    },
+    /// A picture that is drawn already, as PNG.
+    Picture(Arc<Picture>),
+    /// A map, as `.npy`.
+    Map(Arc<Array2<f32>>),
+    /// All features of a picture, as safetensors.
+    Features(Arc<CachedFeatures>),
+    /// Text that is complete already: JSON, CSV.
+    Text(String),
+}
+
+/// What the window can ask for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Decode a picture and put it, with a thumbnail, on the graphics device.
+    Open {
+        /// The picture's name from now on.
+        picture: PictureId,
+        /// Where it comes from.
+        source: PictureSource,
+    },
+    /// Load a model and let the one before go. Only the newest counts.
+    LoadModel(ModelChoice),
+    /// Encode these pictures, most urgent first. Replaces the list before: what is not on the new one is stopped.
+    Encode(Vec<EncodeJob>),
+    /// Only the newest counts.
+    Pca(PcaRequest),
+    /// Only the newest counts.
+    Cluster(ClusterRequest),
+    /// Only the newest counts.
+    Match(MatchRequest),
+    /// Only the newest counts for each picture.
+    Foreground(ForegroundRequest),
+    /// Write a file: to a temporary name, then renamed.
+    Export {
+        /// What.
+        what: Export,
+        /// Where to.
+        path: PathBuf,
+        /// Written into the file where its format has a place for it.
+        metadata: Vec<(String, String)>,
+    },
+    /// Draw for the clipboard: comes back as [`super::Outcome::Drawn`].
+    Draw(Export),
+    /// Download a published model into the cache. Several wait for each other.
+    Download {
+        /// Name in the zoo.
+        name: String,
+        /// Which repository.
+        source: Source,
+        /// For gated repositories; `None`: the environment's.
+        token: Option<String>,
+        /// That the person was shown the licence and accepted it.
+        licence_accepted: bool,
+    },
+    /// Delete a published model's files from the cache.
+    RemoveModel {
+        /// Name in the zoo.
+        name: String,
+    },
+    /// Which published models are on the disk.
+    ListModels,
+}
+
+/// Threads that commands run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Decoding and listing.
+    Files,
+    /// The model: loading and encoding.
+    Model,
+    /// What reads features.
+    Analysis,
+    /// Writing.
+    Export,
+    /// The network.
+    Download,
+}

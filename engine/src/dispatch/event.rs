@@ -1,0 +1,159 @@
+//! What comes back from the threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ndarray::{Array2, Array3};
+
+use super::command::{ModelChoice, PictureId, RequestId};
+use crate::analysis::matching::{Nearest, Pair};
+use crate::analysis::pca::Basis;
+use crate::cache::{CachedFeatures, FeatureKey};
+use crate::encoder::Provenance;
+use crate::gpu::PictureTexture;
+use crate::image::Picture;
+use crate::progress::Progress;
+
+/// Something that happened to a command.
+#[derive(Debug)]
+pub struct Event {
+    /// The command.
+    pub id: RequestId,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// A model that is ready.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    /// As it was asked for.
+    pub choice: ModelChoice,
+    /// Where features will come from.
+    pub provenance: Provenance,
+    /// Pixels per patch.
+    pub stride: usize,
+    /// Numbers per patch.
+    pub dim: usize,
+    /// Blocks (ViT) or all blocks of all stages (ConvNeXt).
+    pub depth: usize,
+    /// How long loading took.
+    pub load_time: Duration,
+}
+
+/// A published model and what of it is here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredModel {
+    /// Name in the zoo.
+    pub name: &'static str,
+    /// Its folder, where it is complete.
+    pub path: Option<PathBuf>,
+    /// Bytes on the disk, finished or not.
+    pub bytes: u64,
+}
+
+/// Correspondences.
+#[derive(Clone, Debug)]
+pub struct MatchResult {
+    /// The left picture.
+    pub left: PictureId,
+    /// The right picture.
+    pub right: PictureId,
+    /// Kept pairs, by left patch.
+    pub pairs: Vec<Pair>,
+    /// All nearest patches in both directions, for hovering.
+    pub nearest: Nearest,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Outcome {
+    /// How far it is. Not the last event of a command.
+    Progress(Progress),
+    /// [`super::Command::Open`]
+    Opened {
+        /// The picture.
+        picture: PictureId,
+        /// Its pixels.
+        pixels: Arc<Picture>,
+        /// On the device; `None` without one.
+        texture: Option<Arc<PictureTexture>>,
+        /// At most 256 pixels on a side.
+        thumbnail: Picture,
+    },
+    /// [`super::Command::LoadModel`]
+    ModelReady(ModelInfo),
+    /// One picture of [`super::Command::Encode`]. Not the last event of the command.
+    Encoded {
+        /// What to store it under.
+        key: FeatureKey,
+        /// The features.
+        features: Arc<CachedFeatures>,
+        /// How long the model took.
+        time: Duration,
+    },
+    /// One picture of [`super::Command::Encode`] that failed; the others go on.
+    EncodeFailed {
+        /// What failed.
+        key: FeatureKey,
+        /// One sentence.
+        message: String,
+    },
+    /// [`super::Command::Pca`]
+    Pca {
+        /// The basis the colours are made with.
+        basis: Arc<Basis>,
+        /// `[rows, cols, 3]` in 0..=1, by picture.
+        colours: Vec<(PictureId, Arc<Array3<f32>>)>,
+    },
+    /// [`super::Command::Cluster`]: labels `[rows, cols]`, by picture.
+    Clusters(Vec<(PictureId, Arc<Array2<usize>>)>),
+    /// [`super::Command::Match`]
+    Matches(Arc<MatchResult>),
+    /// [`super::Command::Foreground`]
+    Foreground {
+        /// The picture.
+        picture: PictureId,
+        /// `[rows, cols]`
+        mask: Arc<Array2<bool>>,
+    },
+    /// [`super::Command::Export`]
+    Exported(PathBuf),
+    /// [`super::Command::Draw`]
+    Drawn(Arc<Picture>),
+    /// [`super::Command::Download`]
+    Downloaded {
+        /// Name in the zoo.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// [`super::Command::RemoveModel`] and [`super::Command::ListModels`]
+    Models(Vec<StoredModel>),
+    /// [`super::Command::Encode`] has worked off its list.
+    Finished,
+    /// One sentence that says what to do. The program goes on.
+    Failed(Failure),
+    /// Stopped, by [`super::Dispatcher::cancel`] or by a newer command.
+    Cancelled,
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// One sentence.
+    pub message: String,
+    /// What would mend it, where the program can.
+    pub remedy: Option<Remedy>,
+}
+
+/// What a button beside a failure can do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Download this model of the zoo.
+    Download(String),
+    /// Run on the processor.
+    UseCpu,
+    /// Give a token for gated repositories.
+    GiveToken(String),
+}
