@@ -7,4 +7,3 @@ mod broken_inputs;
 mod features;
 mod robustness;
 mod support;
-mod tour;

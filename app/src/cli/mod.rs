@@ -17,7 +17,6 @@ mod pictures;
 mod pipeline;
 mod point;
 mod similarity;
-mod tour;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,14 +25,17 @@ use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use dinoscope_engine::Cancel;
+use dinoscope_engine::dispatch::ModelChoice;
 
 use context::Context;
 use options::CommonOptions;
 
+use crate::gui::Launch;
+
 const EXAMPLES: &str = "\
 Examples:
-  dinoscope                                                 the main job on sample pictures
-  dinoscope holiday.jpg                                     the same on a picture of yours
+  dinoscope                                                 the window, with a sample picture
+  dinoscope holiday.jpg cat.jpg                             the window, with pictures of yours
   dinoscope similarity cat.jpg --point 320,200 -o cat.png   what looks like this patch?
   dinoscope pca *.jpg -o colours --joint                    features as colours
   dinoscope match left.jpg right.jpg -o matches.png         which patch is where?
@@ -54,8 +56,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Pictures for the main job; without any, sample pictures
-    #[arg(value_name = "IMAGE")]
+    /// Files to open in the window; without any, a sample picture
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
@@ -95,8 +97,18 @@ fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Re
         Some(Command::Completions(args)) => completions::run(&args, &mut Cli::command()),
         None => {
             refuse_mistyped_subcommand(files);
-            tour::run(files, context)
+            crate::gui::run(launch(files, context))
         }
+    }
+}
+
+/// The window with these files, and with the model and size of the options.
+fn launch(files: &[PathBuf], context: &Context) -> Launch {
+    let options = &context.options;
+    Launch {
+        files: files.to_vec(),
+        model: ModelChoice { source: options.source(), device: options.device.clone(), dtype: options.dtype },
+        size: options.size_rule(),
     }
 }
 

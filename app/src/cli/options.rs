@@ -111,6 +111,11 @@ impl CommonOptions {
         }
     }
 
+    /// Size of the model's input.
+    pub fn size_rule(&self) -> SizeRule {
+        self.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE))
+    }
+
     /// Refuses a `--size WxH` that no picture can be brought to for a model of this stride.
     pub fn check_size(&self, stride: usize) -> Result<()> {
         match self.size {
@@ -124,7 +129,7 @@ impl CommonOptions {
     /// How pictures are prepared for weights that expect `trained_with`.
     pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
         Preprocessing {
-            size: self.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE)),
+            size: self.size_rule(),
             filter: match self.resample {
                 Resample::Bilinear => Filter::Bilinear,
                 Resample::Bicubic => Filter::Bicubic,

@@ -90,3 +90,8 @@ pub fn similarity(grid: &FeatureGrid, query: &Query) -> Result<Array2<f32>, Anal
     }
     Ok(Array2::from_shape_vec((grid.rows, grid.cols), cosines).expect("a grid has rows * cols features"))
 }
+
+/// TEMP
+pub fn unit_direction(_grid: &FeatureGrid, _patches: &[Patch]) -> Result<Vec<f32>, AnalysisError> {
+    todo!()
+}

@@ -8,8 +8,8 @@ mod command;
 mod event;
 
 pub use command::{
-    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, ModelChoice, PcaRequest, PictureId,
-    PictureSource, RequestId, Selected,
+    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, ModelChoice, PcaRequest,
+    PictureId, PictureSource, RequestId, Selected,
 };
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 

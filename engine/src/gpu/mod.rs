@@ -9,7 +9,7 @@ mod similarity;
 
 pub use grid::ResidentGrid;
 pub use map::{EXCLUDED, MapTexture};
-pub use picture::{PictureTexture, upload_labels, upload_colours};
+pub use picture::{PictureTexture, upload_colours, upload_labels};
 pub use similarity::{Combine, MapQuery, SimilarityPipeline};
 
 /// A graphics device and its queue. Cloning shares them.

@@ -39,7 +39,13 @@ impl SimilarityPipeline {
     ///
     /// # Errors
     /// [`GpuError::Dimension`] where a direction has another width than the grid.
-    pub fn run(&self, _gpu: &Gpu, _grid: &ResidentGrid, _query: &MapQuery, _map: &mut MapTexture) -> Result<(), GpuError> {
+    pub fn run(
+        &self,
+        _gpu: &Gpu,
+        _grid: &ResidentGrid,
+        _query: &MapQuery,
+        _map: &mut MapTexture,
+    ) -> Result<(), GpuError> {
         todo!()
     }
 }

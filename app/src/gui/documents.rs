@@ -1,0 +1,218 @@
+//! The pictures that are open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dinoscope_engine::dispatch::PictureId;
+use dinoscope_engine::gpu::PictureTexture;
+use dinoscope_engine::image::Picture;
+use egui::TextureHandle;
+
+/// Where a document comes from, as a workspace remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// A sample picture of that name.
+    Sample(String),
+    /// The clipboard: gone when the program ends.
+    Clipboard,
+}
+
+/// An open picture.
+pub struct Document {
+    /// Its name among commands and features.
+    pub id: PictureId,
+    /// For people: the file's name.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// How far it is.
+    pub content: Content,
+}
+
+/// How far a document is.
+pub enum Content {
+    /// Being decoded.
+    Loading,
+    /// Ready.
+    Ready(Loaded),
+    /// Could not be read: one sentence.
+    Failed(String),
+}
+
+/// A decoded picture.
+pub struct Loaded {
+    /// Its pixels.
+    pub pixels: Arc<Picture>,
+    /// The same on the graphics device.
+    pub texture: Arc<PictureTexture>,
+    /// For the filmstrip.
+    pub thumbnail: TextureHandle,
+}
+
+impl Document {
+    /// The picture, once it is decoded.
+    pub fn loaded(&self) -> Option<&Loaded> {
+        match &self.content {
+            Content::Ready(loaded) => Some(loaded),
+            _ => None,
+        }
+    }
+}
+
+/// All open pictures in the order of the filmstrip, and which of them are looked at.
+#[derive(Default)]
+pub struct Documents {
+    all: Vec<Document>,
+    active: Option<PictureId>,
+    partner: Option<PictureId>,
+    next: u64,
+}
+
+impl Documents {
+    /// Adds a picture that is being decoded; the first one becomes the active one.
+    pub fn add(&mut self, name: String, origin: Origin) -> PictureId {
+        let id = PictureId(self.next);
+        self.next += 1;
+        self.all.push(Document { id, name, origin, content: Content::Loading });
+        if self.active.is_none() {
+            self.active = Some(id);
+        }
+        id
+    }
+
+    /// In the order of the filmstrip.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Document> + ExactSizeIterator {
+        self.all.iter()
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The picture of that name.
+    pub fn get(&self, id: PictureId) -> Option<&Document> {
+        self.all.iter().find(|document| document.id == id)
+    }
+
+    /// For changing it.
+    pub fn get_mut(&mut self, id: PictureId) -> Option<&mut Document> {
+        self.all.iter_mut().find(|document| document.id == id)
+    }
+
+    /// The open picture of that file.
+    pub fn of_file(&self, path: &Path) -> Option<PictureId> {
+        let same = |document: &&Document| matches!(&document.origin, Origin::File(known) if known == path);
+        self.all.iter().find(same).map(|document| document.id)
+    }
+
+    /// The picture that is worked on.
+    pub fn active(&self) -> Option<&Document> {
+        self.active.and_then(|id| self.get(id))
+    }
+
+    /// Its name.
+    pub fn active_id(&self) -> Option<PictureId> {
+        self.active
+    }
+
+    /// Works on another one.
+    pub fn activate(&mut self, id: PictureId) {
+        if self.get(id).is_some() {
+            if self.partner == Some(id) {
+                self.partner = self.active;
+            }
+            self.active = Some(id);
+        }
+    }
+
+    /// Works on the one `step` further in the filmstrip, around its ends.
+    pub fn step(&mut self, step: isize) {
+        let Some(position) = self.all.iter().position(|document| Some(document.id) == self.active) else { return };
+        let next = (position as isize + step).rem_euclid(self.all.len() as isize) as usize;
+        self.activate(self.all[next].id);
+    }
+
+    /// The second picture where two are compared: the chosen one, else the active one's neighbour.
+    pub fn partner_id(&self) -> Option<PictureId> {
+        let is_other = |id: &PictureId| Some(*id) != self.active && self.get(*id).is_some();
+        self.partner.filter(is_other).or_else(|| {
+            let position = self.all.iter().position(|document| Some(document.id) == self.active)?;
+            let neighbours = self.all[position..].iter().skip(1).chain(self.all[..position].iter().rev());
+            neighbours.map(|document| document.id).next()
+        })
+    }
+
+    /// Chooses the second picture; the active one exchanges places.
+    pub fn set_partner(&mut self, id: PictureId) {
+        if Some(id) == self.active {
+            self.active = self.partner_id();
+        }
+        self.partner = Some(id);
+    }
+
+    /// Closes a picture; its neighbour becomes active.
+    pub fn close(&mut self, id: PictureId) {
+        let Some(position) = self.all.iter().position(|document| document.id == id) else { return };
+        self.all.remove(position);
+        if self.active == Some(id) {
+            self.active = self.all.get(position.min(self.all.len().saturating_sub(1))).map(|document| document.id);
+        }
+        if self.partner == Some(id) {
+            self.partner = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> (Documents, [PictureId; 3]) {
+        let mut documents = Documents::default();
+        let ids = ["a", "b", "c"].map(|name| documents.add(name.to_owned(), Origin::File(name.into())));
+        (documents, ids)
+    }
+
+    #[test]
+    fn the_first_is_active_and_its_neighbour_the_partner() {
+        let (mut documents, [a, b, c]) = three();
+        assert_eq!((documents.active_id(), documents.partner_id()), (Some(a), Some(b)));
+        documents.step(-1);
+        assert_eq!((documents.active_id(), documents.partner_id()), (Some(c), Some(b)));
+    }
+
+    #[test]
+    fn active_and_partner_are_never_the_same() {
+        let (mut documents, [a, b, _]) = three();
+        documents.set_partner(a);
+        assert_eq!((documents.active_id(), documents.partner_id()), (Some(b), Some(a)));
+        documents.activate(a);
+        assert_eq!((documents.active_id(), documents.partner_id()), (Some(a), Some(b)));
+    }
+
+    #[test]
+    fn closing_leaves_a_neighbour_active() {
+        let (mut documents, [a, b, c]) = three();
+        documents.activate(c);
+        documents.close(c);
+        assert_eq!(documents.active_id(), Some(b));
+        documents.close(b);
+        documents.close(a);
+        assert_eq!((documents.active_id(), documents.partner_id()), (None, None));
+    }
+
+    #[test]
+    fn a_file_is_found_again() {
+        let (documents, [_, b, _]) = three();
+        assert_eq!(documents.of_file(Path::new("b")), Some(b));
+        assert_eq!(documents.of_file(Path::new("d")), None);
+    }
+}

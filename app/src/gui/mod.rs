@@ -1,0 +1,58 @@
+//! The window. Everything here paints, reads plain data and sends commands; `dinoscope_engine::dispatch` does the work.
+
+mod actions;
+mod app;
+mod canvas;
+mod documents;
+mod notices;
+mod overlay;
+mod panels;
+mod placed;
+mod samples;
+mod settings;
+mod shared;
+mod theme;
+mod tools;
+
+use anyhow::{Result, anyhow};
+use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew};
+
+pub use app::{App, Launch};
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// Where there is no display, or no graphics device.
+pub fn run(launch: Launch) -> Result<()> {
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("dinoscope")
+            .with_app_id("dinoscope")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([880.0, 560.0])
+            .with_drag_and_drop(true),
+        wgpu_options: WgpuConfiguration { wgpu_setup: WgpuSetup::CreateNew(device()), ..WgpuConfiguration::default() },
+        ..eframe::NativeOptions::default()
+    };
+    let create: eframe::AppCreator<'_> = Box::new(|creation| Ok(Box::new(App::new(creation, launch)?)));
+    eframe::run_native("dinoscope", options, create).map_err(|error| {
+        anyhow!(
+            "cannot open a window ({error}): start it in a graphical session, or use the command line, dinoscope --help"
+        )
+    })
+}
+
+/// The adapter's own limits, and the features that make features small and kernels fast; egui's default asks for WebGL2's
+/// limits on GL, with which compute pipelines panic.
+fn device() -> WgpuSetupCreateNew {
+    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    WgpuSetupCreateNew {
+        device_descriptor: std::sync::Arc::new(move |adapter| wgpu::DeviceDescriptor {
+            label: Some("dinoscope"),
+            required_features: adapter.features() & wanted,
+            required_limits: adapter.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        }),
+        ..WgpuSetupCreateNew::without_display_handle()
+    }
+}

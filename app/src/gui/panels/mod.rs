@@ -1,0 +1,9 @@
+//! The parts of the window around the canvas.
+
+pub mod filmstrip;
+pub mod help;
+pub mod menu;
+pub mod models;
+pub mod notices;
+pub mod rail;
+pub mod status;

@@ -1,0 +1,268 @@
+//! What all parts of the window share: pictures, features, what is placed, what runs, what went wrong.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dinoscope_engine::Progress;
+use dinoscope_engine::cache::{CachedFeatures, FeatureCache, FeatureKey};
+use dinoscope_engine::dispatch::{
+    Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, RequestId,
+};
+use dinoscope_engine::gpu::Gpu;
+use dinoscope_engine::image::{Filter, SizeRule};
+
+use super::canvas::Canvas;
+use super::documents::{Content, Documents, Loaded};
+use super::notices::Notices;
+use super::overlay::PicturePainter;
+use super::placed::History;
+use super::settings::Settings;
+
+/// What all parts of the window share.
+pub struct Shared {
+    /// Open pictures.
+    pub documents: Documents,
+    /// What a person has placed on them.
+    pub placed: History,
+    /// Features at hand.
+    pub cache: FeatureCache,
+    /// The model.
+    pub model: Model,
+    /// Size of the model's input.
+    pub size: SizeRule,
+    /// How pictures are resized to it.
+    pub filter: Filter,
+    /// Pan, zoom and how pictures are laid out.
+    pub canvas: Canvas,
+    /// Sentences for the person.
+    pub notices: Notices,
+    /// What is remembered from one start to the next.
+    pub settings: Settings,
+    /// Draws pictures.
+    pub painter: PicturePainter,
+    /// What runs.
+    pub running: BTreeMap<RequestId, Running>,
+    dispatcher: Dispatcher,
+    /// Keys that could not be encoded, and why; they are not tried again by themselves.
+    failed: Vec<(FeatureKey, String)>,
+    /// What the worker was last asked to encode.
+    wanted: Vec<FeatureKey>,
+    encoding: Option<RequestId>,
+    last_encode: Option<Duration>,
+}
+
+/// The model that is chosen and how far it is.
+pub struct Model {
+    /// What is chosen.
+    pub choice: Arc<ModelChoice>,
+    /// How far it is.
+    pub state: ModelState,
+}
+
+/// How far the model is.
+pub enum ModelState {
+    /// Its weights are being read.
+    Loading,
+    /// Ready to encode.
+    Ready(ModelInfo),
+    /// Could not be loaded: one sentence, and what would help.
+    Failed(Failure),
+}
+
+/// A command that has not ended.
+pub struct Running {
+    /// What it does, for people: "exporting cat.png".
+    pub label: String,
+    /// Since when.
+    pub since: Instant,
+    /// Its last report.
+    pub progress: Option<Progress>,
+}
+
+impl Shared {
+    /// Nothing open yet; the model begins to load.
+    pub fn new(
+        dispatcher: Dispatcher,
+        painter: PicturePainter,
+        choice: ModelChoice,
+        size: SizeRule,
+        settings: Settings,
+    ) -> Self {
+        let mut shared = Self {
+            documents: Documents::default(),
+            placed: History::default(),
+            cache: FeatureCache::new(settings.cache_bytes()),
+            model: Model { choice: Arc::new(choice.clone()), state: ModelState::Loading },
+            size,
+            filter: Filter::Bilinear,
+            canvas: Canvas::default(),
+            notices: Notices::default(),
+            settings,
+            painter,
+            running: BTreeMap::new(),
+            dispatcher,
+            failed: Vec::new(),
+            wanted: Vec::new(),
+            encoding: None,
+            last_encode: None,
+        };
+        shared.load_model(choice);
+        shared
+    }
+
+    /// The graphics device.
+    pub fn gpu(&self) -> &Gpu {
+        self.painter.gpu()
+    }
+
+    /// Sends a command; `label` tells people what it does.
+    pub fn send(&mut self, command: Command, label: impl Into<String>) -> RequestId {
+        let id = self.dispatcher.send(command);
+        self.running.insert(id, Running { label: label.into(), since: Instant::now(), progress: None });
+        id
+    }
+
+    /// Stops a command.
+    pub fn cancel(&self, id: RequestId) {
+        self.dispatcher.cancel(id);
+    }
+
+    /// Chooses another model; features of the one before stay in the cache.
+    pub fn load_model(&mut self, choice: ModelChoice) {
+        self.model = Model { choice: Arc::new(choice.clone()), state: ModelState::Loading };
+        self.failed.clear();
+        self.wanted.clear();
+        self.send(Command::LoadModel(choice), "loading the model");
+    }
+
+    /// Chooses another size of the model's input.
+    pub fn set_size(&mut self, size: SizeRule) {
+        self.size = size;
+        self.failed.clear();
+    }
+
+    /// What features of a picture are stored under, with the model and size chosen now.
+    pub fn key(&self, picture: PictureId) -> FeatureKey {
+        FeatureKey { picture, model: Arc::clone(&self.model.choice), size: self.size }
+    }
+
+    /// Features of a picture with the model and size chosen now, once they are there.
+    pub fn features(&mut self, picture: PictureId) -> Option<Arc<CachedFeatures>> {
+        let key = self.key(picture);
+        self.cache.get(&key)
+    }
+
+    /// Whether [`Shared::features`] would give some.
+    pub fn has_features(&self, picture: PictureId) -> bool {
+        self.cache.contains(&self.key(picture))
+    }
+
+    /// Why a picture could not be encoded.
+    pub fn encode_failure(&self, picture: PictureId) -> Option<&str> {
+        let key = self.key(picture);
+        self.failed.iter().find(|(failed, _)| *failed == key).map(|(_, message)| message.as_str())
+    }
+
+    /// Time that the model took for the last picture.
+    pub fn last_encode(&self) -> Option<Duration> {
+        self.last_encode
+    }
+
+    /// The request that encodes, and what it last reported.
+    pub fn encoding(&self) -> Option<(RequestId, &Running)> {
+        let id = self.encoding?;
+        self.running.get(&id).map(|running| (id, running))
+    }
+
+    /// Asks the worker for the features that are missing of these pictures, most urgent first. `visible` of them are on
+    /// the canvas; the others are left out where the cache has no room left.
+    pub fn want(&mut self, pictures: &[PictureId], visible: &[PictureId]) {
+        if !matches!(self.model.state, ModelState::Ready(_)) {
+            return;
+        }
+        let has_room = self.cache.used() < self.cache.budget();
+        let mut seen = HashSet::new();
+        let missing: Vec<PictureId> = pictures
+            .iter()
+            .copied()
+            .filter(|id| seen.insert(*id))
+            .filter(|id| !self.has_features(*id) && self.encode_failure(*id).is_none())
+            .filter(|id| has_room || visible.contains(id))
+            .filter(|id| self.documents.get(*id).is_some_and(|document| document.loaded().is_some()))
+            .collect();
+        let keys: Vec<FeatureKey> = missing.iter().map(|&id| self.key(id)).collect();
+        if keys == self.wanted {
+            return;
+        }
+        let jobs = keys.iter().zip(&missing).filter_map(|(key, &id)| {
+            let picture = Arc::clone(&self.documents.get(id)?.loaded()?.pixels);
+            Some(EncodeJob { key: key.clone(), picture, filter: self.filter })
+        });
+        let jobs: Vec<EncodeJob> = jobs.collect();
+        // What arrives shortens the list by itself; only another order or another picture is news to the worker.
+        let is_rest = self.wanted.ends_with(&keys) && self.encoding.is_some();
+        self.wanted = keys;
+        if !is_rest {
+            self.encoding = Some(self.send(Command::Encode(jobs), "encoding"));
+        }
+    }
+
+    /// Takes what the worker has sent. Events that belong to a tool are returned.
+    pub fn receive(&mut self, context: &egui::Context, protected: &[PictureId]) -> Vec<Event> {
+        let mut for_tools = Vec::new();
+        for event in self.dispatcher.events() {
+            let Event { id, outcome } = event;
+            match outcome {
+                Outcome::Progress(progress) => {
+                    if let Some(running) = self.running.get_mut(&id) {
+                        running.progress = Some(progress);
+                    }
+                    continue;
+                }
+                Outcome::Encoded { key, features, time } => {
+                    self.last_encode = Some(time);
+                    self.wanted.retain(|wanted| *wanted != key);
+                    self.cache.insert(key, features, protected);
+                    continue;
+                }
+                Outcome::EncodeFailed { key, message } => {
+                    self.wanted.retain(|wanted| *wanted != key);
+                    self.notices.error(&message, None);
+                    self.failed.push((key, message));
+                    continue;
+                }
+                outcome => {
+                    self.running.remove(&id);
+                    if self.encoding == Some(id) {
+                        self.encoding = None;
+                        self.wanted.clear();
+                    }
+                    self.finish(context, id, outcome, &mut for_tools);
+                }
+            }
+        }
+        for_tools
+    }
+
+    fn finish(&mut self, context: &egui::Context, id: RequestId, outcome: Outcome, for_tools: &mut Vec<Event>) {
+        match outcome {
+            Outcome::Opened { picture, pixels, texture, thumbnail } => {
+                let Some(document) = self.documents.get_mut(picture) else { return };
+                let Some(texture) = texture else {
+                    document.content = Content::Failed("The graphics device could not take this picture".to_owned());
+                    return;
+                };
+                let size = [thumbnail.width, thumbnail.height];
+                let thumbnail = egui::ColorImage::from_rgb(size, &thumbnail.rgb);
+                let name = format!("thumbnail {}", picture.0);
+                let thumbnail = context.load_texture(name, thumbnail, egui::TextureOptions::LINEAR);
+                document.content = Content::Ready(Loaded { pixels, texture, thumbnail });
+            }
+            Outcome::ModelReady(info) if info.choice == *self.model.choice => {
+                self.model.state = ModelState::Ready(info);
+            }
+            outcome => for_tools.push(Event { id, outcome }),
+        }
+    }
+}
