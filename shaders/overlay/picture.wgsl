@@ -29,6 +29,8 @@ struct View {
     flags: u32,
     // Pixels of the screen per point, for line widths.
     pixels_per_point: f32,
+    // To a multiple of 16 bytes, which GL's layout needs.
+    padding: vec2f,
 }
 
 const MAP = 1u;

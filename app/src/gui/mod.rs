@@ -31,7 +31,7 @@ pub fn run(launch: Launch) -> Result<()> {
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([880.0, 560.0])
             .with_drag_and_drop(true),
-        wgpu_options: WgpuConfiguration { wgpu_setup: WgpuSetup::CreateNew(device()), ..WgpuConfiguration::default() },
+        wgpu_options: WgpuConfiguration { wgpu_setup: wgpu_setup(), ..WgpuConfiguration::default() },
         ..eframe::NativeOptions::default()
     };
     let create: eframe::AppCreator<'_> = Box::new(|creation| Ok(Box::new(App::new(creation, launch)?)));
@@ -42,11 +42,11 @@ pub fn run(launch: Launch) -> Result<()> {
     })
 }
 
-/// The adapter's own limits, and the features that make features small and kernels fast; egui's default asks for WebGL2's
+/// The graphics device of the window: the adapter's own limits, and the features that make features small and kernels fast; egui's default asks for WebGL2's
 /// limits on GL, with which compute pipelines panic.
-fn device() -> WgpuSetupCreateNew {
+pub fn wgpu_setup() -> WgpuSetup {
     let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-    WgpuSetupCreateNew {
+    WgpuSetup::CreateNew(WgpuSetupCreateNew {
         device_descriptor: std::sync::Arc::new(move |adapter| wgpu::DeviceDescriptor {
             label: Some("dinoscope"),
             required_features: adapter.features() & wanted,
@@ -54,5 +54,5 @@ fn device() -> WgpuSetupCreateNew {
             ..wgpu::DeviceDescriptor::default()
         }),
         ..WgpuSetupCreateNew::without_display_handle()
-    }
+    })
 }

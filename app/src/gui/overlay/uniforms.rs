@@ -18,6 +18,7 @@ pub struct Uniforms {
     pub scale: f32,
     pub flags: u32,
     pub pixels_per_point: f32,
+    pub padding: [f32; 2],
 }
 
 pub const MAP: u32 = 1;

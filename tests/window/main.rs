@@ -1,0 +1,5 @@
+//! The window, driven headless by the labels of its controls on whatever graphics adapter there is; without one (lavapipe
+//! counts) these tests fail.
+
+mod start;
+mod support;

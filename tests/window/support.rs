@@ -1,0 +1,53 @@
+//! A window without a screen.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use dinoscope::gui::{App, Launch, wgpu_setup};
+use dinoscope_engine::backend::DeviceChoice;
+use dinoscope_engine::dispatch::ModelChoice;
+use dinoscope_engine::encoder::ModelSource;
+use dinoscope_engine::image::SizeRule;
+use egui_kittest::Harness;
+
+/// Longest that anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A window that a test drives.
+pub type Window = Harness<'static, App>;
+
+/// A path below the project's folder.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join(path)
+}
+
+/// How tests start the window: the demo model on the processor, at a size that encodes at once.
+pub fn launch(files: &[PathBuf]) -> Launch {
+    Launch {
+        files: files.to_vec(),
+        model: ModelChoice { source: ModelSource::Named("demo".to_owned()), device: DeviceChoice::Cpu, dtype: None },
+        size: SizeRule::ShortSide(224),
+    }
+}
+
+/// Opens a window of 1280×800 points.
+pub fn open(launch: Launch) -> Window {
+    Harness::builder()
+        .with_size((1280.0, 800.0))
+        .wgpu_setup(wgpu_setup())
+        .with_render_cursor(false)
+        .build_eframe(|creation| App::new(creation, launch).expect("a graphics adapter"))
+}
+
+/// Lets frames pass until `holds`; fails with `what` where it takes too long.
+pub fn wait_until(window: &mut Window, what: &str, mut holds: impl FnMut(&mut Window) -> bool) {
+    let start = Instant::now();
+    loop {
+        window.step();
+        if holds(window) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
