@@ -10,6 +10,7 @@ use egui::{CentralPanel, Context, Frame, Key, Panel, Rect, Ui, Vec2, ViewportCom
 
 use super::actions::{self, Action};
 use super::canvas::{CameraRequest, Pointer, View};
+use super::device::DeviceHealth;
 use super::documents::{Content, Origin};
 use super::overlay::{Layer, LayerContent, PicturePainter};
 use super::panels::{filmstrip, help, menu, models::Models, notices, rail, status};
@@ -33,6 +34,7 @@ pub struct Launch {
 /// The window.
 pub struct App {
     shared: Shared,
+    health: DeviceHealth,
     tools: Tools,
     models: Models,
     is_help_open: bool,
@@ -54,12 +56,22 @@ impl App {
             let context = context.clone();
             std::sync::Arc::new(move || context.request_repaint())
         };
+        let health = {
+            let context = context.clone();
+            DeviceHealth::listen(&gpu.device, move || context.request_repaint())
+        };
         let dispatcher = Dispatcher::new(Some(gpu), wake);
         let settings = Settings::default();
         context.set_theme(settings.theme);
         let shared = Shared::new(dispatcher, painter, launch.model, launch.size, settings);
-        let mut app =
-            Self { shared, tools: Tools::default(), models: Models::default(), is_help_open: false, shown: Vec::new() };
+        let mut app = Self {
+            shared,
+            health,
+            tools: Tools::default(),
+            models: Models::default(),
+            is_help_open: false,
+            shown: Vec::new(),
+        };
         if launch.files.is_empty() {
             app.open_sample(0);
         }
@@ -185,6 +197,9 @@ impl eframe::App for App {
                 self.shared.notices.error(&failure.message, failure.remedy.clone());
             }
             self.tools.receive(&mut self.shared, &event);
+        }
+        for error in self.health.take_errors() {
+            self.shared.notices.error(&error, None);
         }
         let dropped: Vec<PathBuf> =
             context.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect());

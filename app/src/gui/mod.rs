@@ -3,6 +3,7 @@
 mod actions;
 mod app;
 mod canvas;
+mod device;
 mod documents;
 mod notices;
 mod overlay;
@@ -15,9 +16,10 @@ mod theme;
 mod tools;
 
 use anyhow::{Result, anyhow};
-use eframe::egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew};
+use eframe::egui_wgpu::WgpuConfiguration;
 
 pub use app::{App, Launch};
+pub use device::wgpu_setup;
 
 /// Opens the window and returns when it is closed.
 ///
@@ -39,20 +41,5 @@ pub fn run(launch: Launch) -> Result<()> {
         anyhow!(
             "cannot open a window ({error}): start it in a graphical session, or use the command line, dinoscope --help"
         )
-    })
-}
-
-/// The graphics device of the window: the adapter's own limits, and the features that make features small and kernels fast; egui's default asks for WebGL2's
-/// limits on GL, with which compute pipelines panic.
-pub fn wgpu_setup() -> WgpuSetup {
-    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-    WgpuSetup::CreateNew(WgpuSetupCreateNew {
-        device_descriptor: std::sync::Arc::new(move |adapter| wgpu::DeviceDescriptor {
-            label: Some("dinoscope"),
-            required_features: adapter.features() & wanted,
-            required_limits: adapter.limits(),
-            ..wgpu::DeviceDescriptor::default()
-        }),
-        ..WgpuSetupCreateNew::without_display_handle()
     })
 }

@@ -6,7 +6,7 @@ use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::gpu::{Gpu, PictureTexture};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState};
 use egui::{PaintCallbackInfo, Painter};
-use wgpu::util::{BufferInitDescriptor, DeviceExt as _, TextureDataOrder};
+use wgpu::util::{DeviceExt as _, TextureDataOrder};
 
 use super::uniforms::{self, Uniforms};
 use super::{Layer, LayerContent};
@@ -164,11 +164,14 @@ impl PicturePainter {
         }
 
         let device = &self.gpu.device;
-        let buffer = device.create_buffer_init(&BufferInitDescriptor {
+        // Not mapped at creation: that panics on a device that is lost.
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("picture"),
-            contents: bytemuck::bytes_of(&uniforms),
-            usage: wgpu::BufferUsages::UNIFORM,
+            size: size_of::<Uniforms>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
         });
+        self.gpu.queue.write_buffer(&buffer, 0, bytemuck::bytes_of(&uniforms));
         // From four screen pixels per picture pixel on, people want to see the pixels.
         let is_magnified = view.points_per_pixel * pixels_per_point >= 4.0;
         let views = [(1, &picture.view), (3, map), (4, range), (5, colours), (6, colormap)].map(|(binding, view)| {

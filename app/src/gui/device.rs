@@ -1,0 +1,76 @@
+//! The graphics device that the window draws with: what is asked of it, and what happens when it fails.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
+
+/// The graphics device of the window: the adapter's own limits, and the features that make features small and kernels
+/// fast; egui's default asks for WebGL2's limits on GL, with which compute pipelines panic.
+pub fn wgpu_setup() -> WgpuSetup {
+    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    WgpuSetup::CreateNew(WgpuSetupCreateNew {
+        device_descriptor: Arc::new(move |adapter| wgpu::DeviceDescriptor {
+            label: Some("dinoscope"),
+            required_features: adapter.features() & wanted,
+            required_limits: adapter.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        }),
+        ..WgpuSetupCreateNew::without_display_handle()
+    })
+}
+
+/// What the device has reported, from whatever thread.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceHealth(Arc<Reports>);
+
+#[derive(Debug, Default)]
+struct Reports {
+    is_lost: AtomicBool,
+    errors: Mutex<Vec<String>>,
+}
+
+impl DeviceHealth {
+    /// Listens to a device; without this wgpu ends the program at the first error.
+    pub fn listen(device: &wgpu::Device, wake: impl Fn() + Clone + Send + Sync + 'static) -> Self {
+        let health = Self::default();
+        let (reports, notify) = (Arc::clone(&health.0), wake.clone());
+        device.on_uncaptured_error(Arc::new(move |error| {
+            log::error!("graphics device: {error}");
+            let mut errors = reports.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            errors.push(one_line(&error));
+            notify();
+        }));
+        let reports = Arc::clone(&health.0);
+        device.set_device_lost_callback(move |reason, message| {
+            log::error!("graphics device lost ({reason:?}): {message}");
+            reports.is_lost.store(true, Ordering::Release);
+            wake();
+        });
+        health
+    }
+
+    /// Whether the device is gone: nothing can be drawn any more.
+    pub fn is_lost(&self) -> bool {
+        self.0.is_lost.load(Ordering::Acquire)
+    }
+
+    /// Errors since the last call.
+    pub fn take_errors(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// wgpu's messages are trees over many lines; people get the first and the last, the log has all.
+fn one_line(error: &wgpu::Error) -> String {
+    if let wgpu::Error::OutOfMemory { .. } = error {
+        return "The graphics device is out of memory: close pictures, or lower the memory for features".to_owned();
+    }
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines[..] {
+        [] => "The graphics device reported an error".to_owned(),
+        [only] => format!("The graphics device reported an error: {only}"),
+        [first, .., last] => format!("The graphics device reported an error: {first} {last}"),
+    }
+}
