@@ -34,7 +34,7 @@ impl Outbox {
     }
 }
 
-/// Reports a second that a command may send for long.
+/// Between the reports of a command.
 const INTERVAL: Duration = Duration::from_millis(33);
 /// How far ahead of that it may be for a moment, so that a change of stage is seen at once.
 const BURST: Duration = Duration::from_millis(200);
@@ -64,5 +64,27 @@ impl Throttle {
     /// The newest report that did not pass.
     pub fn take_held(&mut self) -> Option<Progress> {
         self.held.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_thirty_reports_a_second_pass_and_the_last_is_kept() {
+        let report = |done| Progress { stage: "counting".to_owned(), done, total: None };
+        let mut throttle = Throttle::default();
+        let start = Instant::now();
+        let mut passed = 0;
+        let mut sent = 0;
+        while start.elapsed() < Duration::from_millis(400) {
+            sent += 1;
+            passed += usize::from(throttle.pass(report(sent)).is_some());
+        }
+        assert!((12..=22).contains(&passed), "{passed} of {sent}");
+        while throttle.pass(report(sent + 1)).is_some() {}
+        assert_eq!(throttle.take_held(), Some(report(sent + 1)));
+        assert_eq!(throttle.take_held(), None);
     }
 }
