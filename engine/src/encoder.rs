@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::backend::candle::{CandleBackbone, open_device};
-use crate::backend::{Backbone, DeviceChoice, Dtype};
+use crate::backend::{Backbone, DeviceChoice, Dtype, Run};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Geometry};
 use crate::hub::{Hub, HubError, HubModel};
 use crate::image::{Normalisation, Picture, Pixels, Preprocessing};
 use crate::model::{ModelConfig, zoo};
-use crate::{Cancel, Result};
+use crate::{Progress, Result};
 
 /// Name of the bundled model.
 pub const DEMO: &str = "demo";
@@ -57,20 +57,36 @@ impl Encoder {
     /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
     /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
     pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
+        Self::load_watched(source, device, dtype, &|_| ())
+    }
+
+    /// As [`Encoder::load`], telling each stage when it begins.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`].
+    pub fn load_watched(
+        source: &ModelSource,
+        device: &DeviceChoice,
+        dtype: Option<Dtype>,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Self> {
+        let begin = |stage: &str| progress(Progress { stage: stage.to_owned(), done: 0, total: None });
+        begin("opening the device");
         let (device, device_name) = open_device(device)?;
+        begin("opening the weights");
         let (name, weights, normalisation) = open_weights(source)?;
         let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
+        begin("reading the weights");
         let backbone = CandleBackbone::load(&weights, device, dtype)?;
-        Ok(Self {
-            backbone: Box::new(backbone),
-            normalisation,
-            provenance: Provenance {
-                model: name,
-                weights: weights.sha256()?,
-                device: device_name,
-                dtype: dtype.name().to_owned(),
-            },
-        })
+        begin("checking the weights");
+        let provenance =
+            Provenance { model: name, weights: weights.sha256()?, device: device_name, dtype: dtype.name().to_owned() };
+        Ok(Self::new(Box::new(backbone), normalisation, provenance))
+    }
+
+    /// A model that is loaded already; `provenance` goes into every export.
+    pub fn new(backbone: Box<dyn Backbone>, normalisation: Normalisation, provenance: Provenance) -> Self {
+        Self { backbone, normalisation, provenance }
     }
 
     /// Architecture.
@@ -92,23 +108,23 @@ impl Encoder {
     ///
     /// # Errors
     /// As [`Preprocessing::apply`] and [`Backbone::forward`].
-    pub fn encode(
+    pub fn encode<'a>(
         &mut self,
         picture: &Picture,
         preprocessing: &Preprocessing,
         layers: &[usize],
-        cancel: &Cancel,
+        run: impl Into<Run<'a>>,
     ) -> Result<(Encoded, Geometry)> {
         let (pixels, geometry) = preprocessing.apply(picture, self.config().stride())?;
-        Ok((self.forward(&pixels, layers, cancel)?, geometry))
+        Ok((self.forward(&pixels, layers, run)?, geometry))
     }
 
-    /// Runs pixels that are already prepared.
+    /// Runs pixels that are already prepared; a [`crate::Cancel`] is enough of a [`Run`].
     ///
     /// # Errors
     /// As [`Backbone::forward`].
-    pub fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded> {
-        self.backbone.forward(pixels, layers, cancel)
+    pub fn forward<'a>(&mut self, pixels: &Pixels, layers: &[usize], run: impl Into<Run<'a>>) -> Result<Encoded> {
+        self.backbone.forward(pixels, layers, &run.into())
     }
 }
 

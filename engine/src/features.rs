@@ -45,6 +45,14 @@ pub struct Features {
     pub patch: FeatureGrid,
 }
 
+impl Features {
+    /// Whether all numbers are: sums of finite weights may still be too large.
+    pub fn is_finite(&self) -> bool {
+        let tokens = self.patch.data.iter().chain(&self.registers);
+        tokens.chain(&self.cls).all(|number| number.is_finite())
+    }
+}
+
 /// What one forward pass gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {

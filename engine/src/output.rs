@@ -1,5 +1,7 @@
 //! Files that dinoscope writes: complete, or not at all.
 
+mod features;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -9,6 +11,8 @@ use ndarray_npy::{WriteNpyError, WriteNpyExt};
 use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
+
+pub use features::{FeatureTensor, feature_tensors, write_features};
 
 /// Key and value pairs that say where a file comes from, in the order they are written.
 pub type Metadata<'a> = [(&'a str, String)];

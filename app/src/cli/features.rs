@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use dinoscope_engine::analysis::AnalysisError;
 use dinoscope_engine::features::{Encoded, Features, Geometry};
-use dinoscope_engine::output::{write_npy_values, write_safetensors};
+use dinoscope_engine::output::{feature_tensors, write_features, write_npy_values};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -91,14 +91,10 @@ pub fn run(args: &FeaturesArgs, context: &Context) -> Result<()> {
     outcome.check()
 }
 
-/// Sums of finite weights may still be too large for a number; a file of NaN would say so too late.
+/// A file of NaN would say so too late.
 fn check_finite(encoded: &Encoded) -> Result<(), AnalysisError> {
     let layers = encoded.layers.iter().map(|(_, features)| features);
-    let is_finite = |features: &Features| {
-        let tokens = features.patch.data.iter().chain(&features.registers);
-        tokens.chain(&features.cls).all(|number| number.is_finite())
-    };
-    if layers.chain([&encoded.output]).all(is_finite) { Ok(()) } else { Err(AnalysisError::NotFinite) }
+    if layers.chain([&encoded.output]).all(Features::is_finite) { Ok(()) } else { Err(AnalysisError::NotFinite) }
 }
 
 /// In the order given, each once.
@@ -131,17 +127,14 @@ pub fn write(
     geometry: &Geometry,
     origin: &Origin,
 ) -> Result<Vec<String>> {
-    let tensors = tensors(encoded);
     let file = |name: String| folder.join(name);
     match format {
         Format::Safetensors => {
             let path = file(format!("{stem}.safetensors"));
-            let borrowed: Vec<_> =
-                tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice(), t.values.as_slice())).collect();
-            write_safetensors(&path, &borrowed, &origin.metadata(geometry))?;
+            write_features(&path, &encoded.output, &encoded.layers, &origin.metadata(geometry))?;
             Ok(vec![path.display().to_string()])
         }
-        Format::Npy => tensors
+        Format::Npy => feature_tensors(&encoded.output, &encoded.layers)
             .iter()
             .map(|tensor| {
                 let path = file(format!("{stem}.{}.npy", tensor.name));
@@ -150,42 +143,4 @@ pub fn write(
             })
             .collect(),
     }
-}
-
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
-fn tensors(encoded: &Encoded) -> Vec<Tensor> {
-    let mut all = tensors_of_layer("", &encoded.output);
-    for (layer, features) in &encoded.layers {
-        all.extend(tensors_of_layer(&format!("layer_{layer}."), features));
-    }
-    all
-}
-
-fn tensors_of_layer(prefix: &str, features: &Features) -> Vec<Tensor> {
-    let (registers, dim) = features.registers.dim();
-    let grid = &features.patch;
-    let mut tensors = vec![
-        Tensor { name: format!("{prefix}cls"), shape: vec![features.cls.len()], values: features.cls.clone() },
-        Tensor {
-            name: format!("{prefix}patch"),
-            shape: vec![grid.rows, grid.cols, grid.dim()],
-            values: grid.data.iter().copied().collect(),
-        },
-    ];
-    if registers > 0 {
-        tensors.insert(
-            1,
-            Tensor {
-                name: format!("{prefix}registers"),
-                shape: vec![registers, dim],
-                values: features.registers.iter().copied().collect(),
-            },
-        );
-    }
-    tensors
 }

@@ -31,6 +31,10 @@ impl Side<'_> {
         Patch { row: index / self.grid.cols, col: index % self.grid.cols }
     }
 
+    fn patches(&self) -> usize {
+        self.grid.rows * self.grid.cols
+    }
+
     fn check(&self) -> Result<(), AnalysisError> {
         match self.foreground {
             Some(mask) => check_mask(mask.dim(), (self.grid.rows, self.grid.cols)),
@@ -71,7 +75,24 @@ pub struct Pair {
 pub fn matches(left: &Side, right: &Side, options: &MatchOptions) -> Result<Vec<Pair>, AnalysisError> {
     left.check()?;
     right.check()?;
-    let nearest = nearest(left.grid, right.grid)?;
+    select(left, right, &nearest(left.grid, right.grid)?, options)
+}
+
+/// As [`matches`], with the nearest patches of the two sides at hand.
+///
+/// # Errors
+/// [`AnalysisError::MaskSize`]; [`AnalysisError::NotEnough`] where `nearest` was made of other grids.
+pub fn select(
+    left: &Side,
+    right: &Side,
+    nearest: &Nearest,
+    options: &MatchOptions,
+) -> Result<Vec<Pair>, AnalysisError> {
+    left.check()?;
+    right.check()?;
+    if (nearest.right_of_left.len(), nearest.left_of_right.len()) != (left.patches(), right.patches()) {
+        return Err(AnalysisError::NotEnough("the nearest patches are those of other grids: match them again".into()));
+    }
     let kept = nearest.right_of_left.iter().enumerate().filter_map(|(index, &(other, score))| {
         let pair = Pair {
             left: left.patch(index),

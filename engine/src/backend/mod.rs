@@ -2,11 +2,14 @@
 
 pub mod candle;
 pub mod cpu;
+mod run;
 
+pub use run::Run;
+
+use crate::Result;
 use crate::features::Encoded;
 use crate::image::Pixels;
 use crate::model::ModelConfig;
-use crate::{Cancel, Result};
 
 /// A backbone with its weights on a device.
 pub trait Backbone: Send {
@@ -15,12 +18,13 @@ pub trait Backbone: Send {
 
     /// Runs one picture.
     ///
-    /// `layers` are blocks (ViT) or stages (ConvNeXt), 0-based; they come back in that order.
+    /// `layers` are blocks (ViT) or stages (ConvNeXt), 0-based; they come back in that order. [`Run::enter_block`] is
+    /// called before each of the [`ModelConfig::depth`] blocks.
     ///
     /// # Errors
     /// [`crate::Error::Picture`] where a side is no multiple of the stride, [`crate::Error::Layer`], [`crate::Error::Tensor`],
     /// and [`crate::Error::Cancelled`] within one block of the request.
-    fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded>;
+    fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded>;
 }
 
 /// Type of weights and of matrix inputs; accumulation and the residual stream are always f32.

@@ -166,7 +166,7 @@ pub enum Command {
         /// Where it comes from.
         source: PictureSource,
     },
-    /// Load a model and let the one before go. Only the newest counts.
+    /// Load a model and let the one before go, with what it was still to encode. Only the newest counts.
     LoadModel(ModelChoice),
     /// Encode these pictures, most urgent first. Replaces the list before: what is not on the new one is stopped.
     Encode(Vec<EncodeJob>),
@@ -207,6 +207,33 @@ pub enum Command {
     },
     /// Which published models are on the disk.
     ListModels,
+}
+
+impl Command {
+    /// The thread it runs on.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Open { .. } | Self::ListModels => Lane::Files,
+            Self::LoadModel(_) | Self::Encode(_) => Lane::Model,
+            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Foreground(_) => Lane::Analysis,
+            Self::Export { .. } | Self::Draw(_) => Lane::Export,
+            // Deleting waits for downloads, whose files it could take away.
+            Self::Download { .. } | Self::RemoveModel { .. } => Lane::Download,
+        }
+    }
+
+    /// Whether `older`, sent before and not finished yet, is not wanted any more.
+    pub fn replaces(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::LoadModel(_), Self::LoadModel(_) | Self::Encode(_))
+            | (Self::Encode(_), Self::Encode(_))
+            | (Self::Pca(_), Self::Pca(_))
+            | (Self::Cluster(_), Self::Cluster(_))
+            | (Self::Match(_), Self::Match(_)) => true,
+            (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
+            _ => false,
+        }
+    }
 }
 
 /// Threads that commands run on.

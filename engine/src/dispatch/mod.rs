@@ -4,8 +4,19 @@
 //! download keeps neither waiting. In a lane, commands run one after the other. A command of a kind in which only the
 //! newest counts stops the older one and takes its place.
 
+mod analysis;
 mod command;
+mod download;
+mod encode_list;
 mod event;
+mod export;
+mod failure;
+mod files;
+mod lane;
+mod model;
+mod outbox;
+#[cfg(test)]
+mod tests;
 
 pub use command::{
     ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, ModelChoice, PcaRequest,
@@ -14,33 +25,109 @@ pub use command::{
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::encoder::Encoder;
 use crate::gpu::Gpu;
+use crate::hub::HubConfig;
+use crate::{Progress, Result};
+use outbox::Outbox;
 
 /// Called after every event, from any thread: wakes the window.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// Loads a model, telling how far it is.
+pub type Loader = Arc<dyn Fn(&ModelChoice, &dyn Fn(Progress)) -> Result<Encoder> + Send + Sync>;
+
+/// What a [`Dispatcher`] works with.
+pub struct DispatcherConfig {
+    /// Where pictures and features go; `None`: events carry nothing that lies on one.
+    pub gpu: Option<Gpu>,
+    /// Called after every event.
+    pub wake: Wake,
+    /// How models are loaded.
+    pub loader: Loader,
+    /// Where published models come from.
+    pub hub: HubConfig,
+}
+
+impl DispatcherConfig {
+    /// With [`Encoder::load`] and the hub that the environment names.
+    pub fn new(gpu: Option<Gpu>, wake: Wake) -> Self {
+        let loader: Loader =
+            Arc::new(|choice, progress| Encoder::load_watched(&choice.source, &choice.device, choice.dtype, progress));
+        Self { gpu, wake, loader, hub: HubConfig::from_env() }
+    }
+}
+
 /// Threads that execute [`Command`]s. Dropping it stops all work and does not wait.
-pub struct Dispatcher {}
+pub struct Dispatcher {
+    outbox: Arc<Outbox>,
+    last_id: AtomicU64,
+    files: lane::Lane,
+    model: lane::Lane,
+    analysis: lane::Lane,
+    export: lane::Lane,
+    download: lane::Lane,
+}
 
 impl Dispatcher {
     /// Starts the threads. Without a `gpu`, events carry nothing that lies on one.
-    pub fn new(_gpu: Option<Gpu>, _wake: Wake) -> Self {
-        todo!()
+    pub fn new(gpu: Option<Gpu>, wake: Wake) -> Self {
+        Self::with_config(DispatcherConfig::new(gpu, wake))
+    }
+
+    /// As [`Dispatcher::new`], with models from elsewhere.
+    pub fn with_loader(
+        gpu: Option<Gpu>,
+        wake: Wake,
+        loader: impl Fn(&ModelChoice, &dyn Fn(Progress)) -> Result<Encoder> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_config(DispatcherConfig { loader: Arc::new(loader), ..DispatcherConfig::new(gpu, wake) })
+    }
+
+    /// Starts the threads.
+    pub fn with_config(config: DispatcherConfig) -> Self {
+        let DispatcherConfig { gpu, wake, loader, hub } = config;
+        let outbox = Arc::new(Outbox::new(wake));
+        let start = |name: &str, worker| lane::Lane::start(name, Arc::clone(&outbox), worker);
+        Self {
+            files: start("files", files::worker(gpu.clone(), hub.clone())),
+            model: start("model", model::worker(gpu, loader)),
+            analysis: start("analysis", analysis::worker()),
+            export: start("export", export::worker()),
+            download: start("download", download::worker(hub)),
+            last_id: AtomicU64::new(0),
+            outbox,
+        }
     }
 
     /// Queues a command. Returns at once.
-    pub fn send(&self, _command: Command) -> RequestId {
-        todo!()
+    pub fn send(&self, command: Command) -> RequestId {
+        let id = RequestId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        self.lane(command.lane()).send(id, command, Command::replaces);
+        id
     }
 
     /// Stops a command, running or waiting. Its last event is [`Outcome::Cancelled`].
-    pub fn cancel(&self, _id: RequestId) {
-        todo!()
+    pub fn cancel(&self, id: RequestId) {
+        for lane in [&self.files, &self.model, &self.analysis, &self.export, &self.download] {
+            lane.cancel(id);
+        }
     }
 
     /// What has happened since the last call, in order. Never waits.
     pub fn events(&self) -> Vec<Event> {
-        todo!()
+        self.outbox.take()
+    }
+
+    fn lane(&self, lane: Lane) -> &lane::Lane {
+        match lane {
+            Lane::Files => &self.files,
+            Lane::Model => &self.model,
+            Lane::Analysis => &self.analysis,
+            Lane::Export => &self.export,
+            Lane::Download => &self.download,
+        }
     }
 }

@@ -94,6 +94,11 @@ impl RepoCache {
         }
     }
 
+    /// Bytes of all files, finished or not; links are not followed.
+    pub(super) fn bytes(&self) -> u64 {
+        bytes_under(&self.folder)
+    }
+
     /// Deletes the repository's files; false where there were none.
     pub(super) fn remove(&self) -> Result<bool, HubError> {
         let existed = self.folder.exists();
@@ -107,6 +112,16 @@ impl RepoCache {
         }
         Ok(existed)
     }
+}
+
+fn bytes_under(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => bytes_under(&entry.path()),
+        Ok(data) if data.is_file() => data.len(),
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 /// Names of the shards in an index file; none of them leaves the snapshot's folder.

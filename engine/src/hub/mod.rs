@@ -240,6 +240,11 @@ impl Hub {
         Ok(removed)
     }
 
+    /// Bytes that a model's files take in the cache, finished or not.
+    pub fn stored_bytes(&self, model: &HubModel) -> u64 {
+        model.repos().map(|repo| RepoCache::new(self.path(), repo).bytes()).sum()
+    }
+
     /// Whether the hub answers.
     ///
     /// # Errors

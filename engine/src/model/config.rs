@@ -89,6 +89,14 @@ impl ModelConfig {
         }
     }
 
+    /// Blocks, those of all stages together (ConvNeXt).
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Vit(vit) => vit.depth,
+            Self::ConvNext(convnext) => convnext.depths.iter().sum(),
+        }
+    }
+
     /// Learned numbers that the forward pass reads.
     pub fn parameters(&self) -> usize {
         self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()

@@ -4,11 +4,12 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 
 use super::layers::{Buffer, DepthwiseConv, LayerNorm, Linear, Place, load_norm};
 use super::patches;
+use crate::Result;
+use crate::backend::Run;
 use crate::backend::cpu::linear::Epilogue;
 use crate::checkpoint::Weights;
 use crate::image::Pixels;
 use crate::model::ConvNextConfig;
-use crate::{Cancel, Result};
 
 /// Pixels per side that the stem joins.
 const STEM: usize = 4;
@@ -89,12 +90,13 @@ impl ConvNext {
         pixels: &Pixels,
         layers: &[usize],
         place: &Place,
-        cancel: &Cancel,
+        run: &Run<'_>,
     ) -> Result<(Level, Vec<Level>)> {
         let (mut rows, mut cols) = (pixels.height / STEM, pixels.width / STEM);
         let patches = place.tensor(patches::from_pixels(pixels, STEM), &[rows * cols, 3 * STEM * STEM])?;
         let mut x =
             self.stem_norm.forward(&self.stem.forward(&patches, &mut Buffer::default())?.to_dtype(DType::F32)?)?;
+        let mut done = 0;
         let mut levels: Vec<Option<Level>> = layers.iter().map(|_| None).collect();
         for (i, stage) in self.stages.iter().enumerate() {
             if let Some((norm, linear)) = &stage.downsample {
@@ -104,7 +106,8 @@ impl ConvNext {
             }
             let (mut convolved, mut hidden) = (Buffer::default(), Buffer::default());
             for block in &stage.blocks {
-                place.check(cancel)?;
+                place.enter_block(run, done)?;
+                done += 1;
                 x = block.forward(x, (rows, cols), &mut convolved, &mut hidden)?;
             }
             for (level, _) in levels.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::fused::{FusedAttention, FusedLinear};
-use crate::backend::Dtype;
+use crate::Result;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm};
 use crate::backend::cpu::{self, Kernels, Scratch};
+use crate::backend::{Dtype, Run};
 use crate::checkpoint::{CheckpointError, Weights};
-use crate::{Cancel, Result};
 
 /// Scores that are held at once by attention on a GPU: 256 MB of f32.
 const SCORES: usize = 64 << 20;
@@ -41,9 +41,9 @@ impl Place {
 
     /// Ends a forward pass on request. A GPU only queues what it is given: without waiting for it here, all blocks
     /// would be queued before the first one has run, and a request would come too late for each of them.
-    pub fn check(&self, cancel: &Cancel) -> Result<()> {
+    pub fn enter_block(&self, run: &Run<'_>, done: usize) -> Result<()> {
         self.device.synchronize()?;
-        cancel.check()
+        run.enter_block(done)
     }
 
     /// A tensor of f32.

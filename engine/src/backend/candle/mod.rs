@@ -15,12 +15,12 @@ use ndarray::Array2;
 use self::convnext::{ConvNext, Level};
 use self::layers::Place;
 use self::vit::Vit;
-use super::{Backbone, Dtype};
+use super::{Backbone, Dtype, Run};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, FeatureGrid, Features};
 use crate::image::{PictureError, Pixels};
 use crate::model::ModelConfig;
-use crate::{Cancel, Error, Result};
+use crate::{Error, Result};
 
 /// A backbone whose tensors are candle's.
 pub struct CandleBackbone {
@@ -76,18 +76,18 @@ impl Backbone for CandleBackbone {
         &self.config
     }
 
-    fn forward(&mut self, pixels: &Pixels, layers: &[usize], cancel: &Cancel) -> Result<Encoded> {
+    fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
         self.check(pixels, layers)?;
         let stride = self.config.stride();
         let grid = (pixels.height / stride, pixels.width / stride);
         let (output, taken) = match &self.network {
             Network::Vit(vit) => {
-                let (output, taken) = vit.forward(pixels, layers, &self.place, cancel)?;
+                let (output, taken) = vit.forward(pixels, layers, &self.place, run)?;
                 let read = |tokens: &Tensor| read_tokens(tokens, grid);
                 (read(&output)?, taken.iter().map(read).collect::<Result<Vec<_>>>()?)
             }
             Network::ConvNext(convnext) => {
-                let (output, taken) = convnext.forward(pixels, layers, &self.place, cancel)?;
+                let (output, taken) = convnext.forward(pixels, layers, &self.place, run)?;
                 (read_level(&output)?, taken.iter().map(read_level).collect::<Result<Vec<_>>>()?)
             }
         };
@@ -125,6 +125,7 @@ fn read_matrix(tensor: &Tensor) -> Result<Array2<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cancel;
     use crate::model::{ConvNextConfig, Ffn, VitConfig};
 
     fn pixels(width: usize, height: usize) -> Pixels {
@@ -138,7 +139,7 @@ mod tests {
 
     fn run(config: &ModelConfig, pixels: &Pixels, place: Place) -> Encoded {
         let mut backbone = CandleBackbone::load_at(&Weights::random(config, 7), place).expect("random weights load");
-        backbone.forward(pixels, &[0, 2], &Cancel::default()).expect("the pixels fit")
+        backbone.forward(pixels, &[0, 2], &Run::from(&Cancel::default())).expect("the pixels fit")
     }
 
     fn check_close(got: &Encoded, expected: &Encoded, tolerance: f32) {
@@ -208,16 +209,20 @@ mod tests {
         let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
         let cancel = Cancel::default();
         cancel.cancel();
-        assert!(matches!(backbone.forward(&pixels(32, 32), &[], &cancel), Err(Error::Cancelled)));
+        assert!(matches!(backbone.forward(&pixels(32, 32), &[], &Run::from(&cancel)), Err(Error::Cancelled)));
     }
 
     #[test]
     fn wrong_sizes_and_layers_are_errors() {
         let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
         let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
-        let error = backbone.forward(&pixels(33, 32), &[], &Cancel::default()).expect_err("33 is no multiple of 16");
+        let error = backbone
+            .forward(&pixels(33, 32), &[], &Run::from(&Cancel::default()))
+            .expect_err("33 is no multiple of 16");
         assert!(error.to_string().contains("33x32"), "{error}");
-        let error = backbone.forward(&pixels(32, 32), &[3], &Cancel::default()).expect_err("there are three blocks");
+        let error = backbone
+            .forward(&pixels(32, 32), &[3], &Run::from(&Cancel::default()))
+            .expect_err("there are three blocks");
         assert!(error.to_string().contains("0 to 2"), "{error}");
     }
 }

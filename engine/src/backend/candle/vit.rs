@@ -4,12 +4,13 @@ use candle_core::{Result as TensorResult, Tensor};
 
 use super::layers::{Attention, Buffer, LayerNorm, Linear, Place, load_norm};
 use super::patches;
+use crate::Result;
+use crate::backend::Run;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::linear::Epilogue;
 use crate::checkpoint::Weights;
 use crate::image::Pixels;
 use crate::model::{Ffn, VitConfig};
-use crate::{Cancel, Result};
 
 /// A vision transformer with its weights on a device.
 pub struct Vit {
@@ -67,7 +68,7 @@ impl Vit {
         pixels: &Pixels,
         layers: &[usize],
         place: &Place,
-        cancel: &Cancel,
+        run: &Run<'_>,
     ) -> Result<(Tensor, Vec<Tensor>)> {
         let patch = self.config.patch;
         let (rows, cols) = (pixels.height / patch, pixels.width / patch);
@@ -85,7 +86,7 @@ impl Vit {
         let (mut qkv, mut hidden) = (Buffer::default(), Buffer::default());
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
-            place.check(cancel)?;
+            place.enter_block(run, i)?;
             let mixed = attention.forward(&block.qkv.forward(&x, &mut qkv)?)?;
             x = block.proj.add_to(x, &mixed)?;
             let expanded = block.expand.forward(&x, &mut hidden)?;

@@ -1,0 +1,58 @@
+//! Drawing and writing files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::failure::outcome;
+use super::lane::Worker;
+use super::{Command, Export, Failure, Outcome};
+use crate::Result;
+use crate::draw::overlay::{colours_over_picture, map_over_picture};
+use crate::image::Picture;
+use crate::image::write::write_picture;
+use crate::output::{self, write_atomically, write_npy};
+
+/// For [`super::Lane::Export`].
+pub fn worker() -> Worker {
+    Box::new(|job, command| match command {
+        Command::Export { what, path, metadata } => outcome(job.cancel().check().and_then(|()| {
+            write(what, path, metadata)?;
+            Ok(Outcome::Exported(path.clone()))
+        })),
+        Command::Draw(what) => match draw(what) {
+            Some(picture) => Outcome::Drawn(picture),
+            None => {
+                let message = "only pictures can be copied: export this to a file".to_owned();
+                Outcome::Failed(Failure { message, remedy: None })
+            }
+        },
+        other => unreachable!("{other:?} runs on another lane"),
+    })
+}
+
+/// `None` for what is no picture.
+fn draw(what: &Export) -> Option<Arc<Picture>> {
+    match what {
+        Export::MapPicture { picture, geometry, map, style } => {
+            Some(Arc::new(map_over_picture(picture, geometry, map, style)))
+        }
+        Export::ColourPicture { picture, geometry, colours, interpolation, opacity } => {
+            Some(Arc::new(colours_over_picture(picture, geometry, colours, *interpolation, *opacity)))
+        }
+        Export::Picture(picture) => Some(Arc::clone(picture)),
+        Export::Map(_) | Export::Features(_) | Export::Text(_) => None,
+    }
+}
+
+fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()> {
+    let metadata: Vec<(&str, String)> = metadata.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    match what {
+        Export::Map(map) => write_npy(path, map.view()),
+        Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
+        Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),
+        Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::Picture(_) => {
+            let picture = draw(what).expect("all of these are pictures");
+            write_picture(path, &picture, &metadata)
+        }
+    }
+}

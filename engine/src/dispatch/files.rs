@@ -1,0 +1,55 @@
+//! Opening pictures and listing models.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::failure::outcome;
+use super::lane::Worker;
+use super::{Command, Outcome, PictureId, PictureSource, download};
+use crate::Result;
+use crate::gpu::{Gpu, PictureTexture};
+use crate::hub::HubConfig;
+use crate::image::{self, Filter, Picture, resample};
+
+/// Longest side of a thumbnail in pixels.
+pub const THUMBNAIL: usize = 256;
+
+/// For [`super::Lane::Files`].
+pub fn worker(gpu: Option<Gpu>, hub: HubConfig) -> Worker {
+    Box::new(move |_, command| match command {
+        Command::Open { picture, source } => outcome(open(*picture, source, gpu.as_ref())),
+        Command::ListModels => Outcome::Models(download::stored(&hub)),
+        other => unreachable!("{other:?} runs on another lane"),
+    })
+}
+
+fn open(picture: PictureId, source: &PictureSource, gpu: Option<&Gpu>) -> Result<Outcome> {
+    let pixels = match source {
+        PictureSource::File(path) => Arc::new(image::decode::read(path)?),
+        PictureSource::Embedded { name, bytes } => Arc::new(image::decode::from_bytes(Path::new(name), bytes)?),
+        PictureSource::Pixels(pixels) => Arc::clone(pixels),
+    };
+    let thumbnail = thumbnail(&pixels);
+    let texture = gpu.and_then(|gpu| match PictureTexture::upload(gpu, &pixels) {
+        Ok(texture) => Some(Arc::new(texture)),
+        Err(error) => {
+            log::warn!("{error}");
+            None
+        }
+    });
+    Ok(Outcome::Opened { picture, pixels, texture, thumbnail })
+}
+
+/// The picture at no more than [`THUMBNAIL`] pixels on a side.
+fn thumbnail(picture: &Picture) -> Picture {
+    let longest = picture.width.max(picture.height);
+    if longest <= THUMBNAIL {
+        return picture.clone();
+    }
+    let side = |side: usize| (side * THUMBNAIL).div_ceil(longest);
+    let (width, height) = (side(picture.width), side(picture.height));
+    let small = resample::resize(picture, width, height, Filter::Bilinear);
+    let area = width * height;
+    let sample = |i: usize| (small.data[(i % 3) * area + i / 3] * 255.0).round() as u8;
+    Picture { width, height, rgb: (0..3 * area).map(sample).collect() }
+}

@@ -1,0 +1,109 @@
+//! Loading a model and encoding pictures with it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::failure::{message, of_loading, outcome_or};
+use super::lane::{Job, Worker, guard};
+use super::{Command, EncodeJob, Loader, ModelChoice, ModelInfo, Outcome};
+use crate::analysis::AnalysisError;
+use crate::backend::Run;
+use crate::cache::CachedFeatures;
+use crate::encoder::{Encoder, Provenance};
+use crate::gpu::{Gpu, ResidentGrid};
+use crate::image::Preprocessing;
+use crate::{Error, Progress, Result};
+
+struct Loaded {
+    choice: ModelChoice,
+    encoder: Encoder,
+    provenance: Arc<Provenance>,
+}
+
+/// For [`super::Lane::Model`].
+pub fn worker(gpu: Option<Gpu>, loader: Loader) -> Worker {
+    let mut loaded = None;
+    Box::new(move |job, command| match command {
+        Command::LoadModel(choice) => {
+            // Two models may be more than the memory holds.
+            loaded = None;
+            let result = load(&loader, choice, job);
+            outcome_or(result.map(|(model, info)| ready(&mut loaded, model, info)), |error| of_loading(error, choice))
+        }
+        Command::Encode(_) => encode_all(loaded.as_mut(), gpu.as_ref(), job),
+        other => unreachable!("{other:?} runs on another lane"),
+    })
+}
+
+fn ready(slot: &mut Option<Loaded>, model: Loaded, info: ModelInfo) -> Outcome {
+    *slot = Some(model);
+    Outcome::ModelReady(info)
+}
+
+fn load(loader: &Loader, choice: &ModelChoice, job: &Job<'_>) -> Result<(Loaded, ModelInfo)> {
+    job.cancel().check()?;
+    let start = Instant::now();
+    let encoder = loader(choice, &|progress: Progress| job.progress(progress))?;
+    job.cancel().check()?;
+    let config = encoder.config();
+    let info = ModelInfo {
+        choice: choice.clone(),
+        provenance: encoder.provenance().clone(),
+        stride: config.stride(),
+        dim: config.dim(),
+        depth: config.depth(),
+        load_time: start.elapsed(),
+    };
+    let provenance = Arc::new(encoder.provenance().clone());
+    Ok((Loaded { choice: choice.clone(), encoder, provenance }, info))
+}
+
+/// Works off the list. What fails for one picture, by a panic too, leaves the model as it was: the others go on.
+fn encode_all(mut loaded: Option<&mut Loaded>, gpu: Option<&Gpu>, job: &Job<'_>) -> Outcome {
+    while let Some(picture) = job.next_picture() {
+        let key = picture.key.clone();
+        let encoded = guard(|| match loaded.as_deref_mut() {
+            Some(model) if model.choice == *key.model => {
+                encode(model, &picture, gpu, job).map_err(|error| match error {
+                    Error::Cancelled => None,
+                    error => Some(message(&error)),
+                })
+            }
+            Some(_) => Err(Some("another model is loaded by now: encode the picture again".to_owned())),
+            None => Err(Some("no model is loaded: choose one first".to_owned())),
+        });
+        match encoded.unwrap_or_else(|failure| Err(Some(failure.message))) {
+            Ok(outcome) => job.emit(outcome),
+            Err(Some(message)) => job.emit(Outcome::EncodeFailed { key, message }),
+            Err(None) => return Outcome::Cancelled,
+        }
+    }
+    Outcome::Finished
+}
+
+fn encode(model: &mut Loaded, picture: &EncodeJob, gpu: Option<&Gpu>, job: &Job<'_>) -> Result<Outcome> {
+    let config = model.encoder.config();
+    let (stride, depth) = (config.stride(), config.depth());
+    job.encode_progress(0, depth);
+    let normalisation = model.encoder.normalisation();
+    let preprocessing = Preprocessing { size: picture.key.size, filter: picture.filter, normalisation };
+    let (pixels, geometry) = preprocessing.apply(&picture.picture, stride)?;
+    let start = Instant::now();
+    let on_block = |done: usize| job.encode_progress(done, depth);
+    let features = model.encoder.forward(&pixels, &[], Run::watched(job.cancel(), &on_block))?.output;
+    let time = start.elapsed();
+    if !features.is_finite() {
+        return Err(AnalysisError::NotFinite.into());
+    }
+    job.cancel().check()?;
+    let resident = gpu.and_then(|gpu| match ResidentGrid::upload(gpu, &features.patch) {
+        Ok(grid) => Some(grid),
+        Err(error) => {
+            log::warn!("{error}");
+            None
+        }
+    });
+    let provenance = Arc::clone(&model.provenance);
+    let features = Arc::new(CachedFeatures { features, geometry, provenance, resident });
+    Ok(Outcome::Encoded { key: picture.key.clone(), features, time })
+}

@@ -1,0 +1,133 @@
+//! The bundled model from opening a picture to files.
+
+use std::fs;
+use std::path::Path;
+
+use super::support::*;
+use super::*;
+use crate::analysis::clustering::ClusterOptions;
+use crate::analysis::matching::{self, MatchOptions};
+use crate::cache::CachedFeatures;
+use crate::draw::overlay::{Interpolation, OverlayStyle};
+use crate::encoder::DEMO;
+
+struct Session {
+    window: Window,
+    left: Selected,
+    right: Selected,
+}
+
+fn encode(window: &mut Window, jobs: Vec<EncodeJob>) -> Vec<Arc<CachedFeatures>> {
+    let id = window.send(Command::Encode(jobs));
+    let outcomes = window.finish(id);
+    let features = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Encoded { features, .. } => Some(Arc::clone(features)),
+        _ => None,
+    });
+    features.collect()
+}
+
+fn session() -> Session {
+    let mut window = Window::new(Dispatcher::new(None, Arc::new(|| ())));
+    let id = window.send(Command::LoadModel(choice(DEMO)));
+    window.wait(|event| event.id == id && is_last(&event.outcome));
+    let outcomes = window.take(id);
+    assert!(matches!(&outcomes[..], [Outcome::Progress(_), .., Outcome::ModelReady(info)] if info.depth == 12));
+    let (mut first, mut second) = (job(1, DEMO, 96), job(2, DEMO, 96));
+    (first.picture, second.picture) = (Arc::new(picture(120, 90)), Arc::new(picture(90, 100)));
+    let features = encode(&mut window, vec![first, second]);
+    let [left, right] = [1, 2].map(|id| {
+        let features = Arc::clone(&features[id - 1]);
+        Selected { picture: PictureId(id as u64), features, foreground: None }
+    });
+    Session { window, left, right }
+}
+
+impl Session {
+    fn run(&mut self, command: Command) -> Outcome {
+        let id = self.window.send(command);
+        let mut outcomes = self.window.finish(id);
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        outcomes.remove(0)
+    }
+
+    fn pca(&self) -> PcaRequest {
+        let both = vec![self.left.clone(), self.right.clone()];
+        PcaRequest { fit: both.clone(), colour: both, fitted: 3, shown: [0, 1, 2], basis: None, align_to: None }
+    }
+}
+
+#[test]
+fn every_tool_answers() {
+    let mut session = session();
+    let grid = session.left.features.geometry.grid;
+    assert_eq!(grid, (6, 8));
+
+    let Outcome::Pca { basis, colours } = session.run(Command::Pca(session.pca())) else { panic!("no colours") };
+    assert_eq!(colours.iter().map(|(id, map)| (id.0, map.dim())).collect::<Vec<_>>(), [(1, (6, 8, 3)), (2, (7, 6, 3))]);
+    let mut flipped = (*basis).clone();
+    flipped.components[0].iter_mut().for_each(|v| *v = -*v);
+    let flipped = Arc::new(flipped);
+    let aligned = PcaRequest { align_to: Some(Arc::clone(&flipped)), ..session.pca() };
+    let Outcome::Pca { basis: aligned, .. } = session.run(Command::Pca(aligned)) else { panic!("no colours") };
+    assert_eq!(aligned, flipped);
+    let given = PcaRequest { fit: Vec::new(), basis: Some(Arc::clone(&flipped)), ..session.pca() };
+    let Outcome::Pca { basis: given, colours } = session.run(Command::Pca(given)) else { panic!("no colours") };
+    assert!(given == flipped && colours.len() == 2);
+
+    let pictures = [&session.left, &session.right].map(|s| (s.picture, Arc::clone(&s.features))).to_vec();
+    let request = ClusterRequest { pictures, options: ClusterOptions { clusters: 3, ..ClusterOptions::default() } };
+    let Outcome::Clusters(labels) = session.run(Command::Cluster(request.clone())) else { panic!("no labels") };
+    assert_eq!((labels[0].0, labels[0].1.dim(), labels[1].1.dim()), (PictureId(1), (6, 8), (7, 6)));
+    let request = ClusterRequest { options: ClusterOptions { clusters: 1000, ..request.options }, ..request };
+    let Outcome::Failed(failure) = session.run(Command::Cluster(request)) else { panic!("1000 of 90 patches") };
+    assert!(failure.message.contains("1000"));
+
+    let request =
+        MatchRequest { left: session.left.clone(), right: session.right.clone(), options: MatchOptions::default() };
+    let Outcome::Matches(result) = session.run(Command::Match(request)) else { panic!("no pairs") };
+    assert_eq!((result.pairs.len(), result.nearest.left_of_right.len()), (48, 42));
+    let patches = [&session.left, &session.right].map(|s| &s.features.features.patch);
+    assert_eq!(result.nearest, matching::nearest(patches[0], patches[1]).unwrap());
+
+    let request = ForegroundRequest { picture: PictureId(1), features: Arc::clone(&session.left.features) };
+    match session.run(Command::Foreground(request)) {
+        Outcome::Foreground { picture, mask } => assert_eq!((picture, mask.dim()), (PictureId(1), grid)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_file_is_written() {
+    let mut session = session();
+    let folder = tempfile::tempdir().unwrap();
+    let features = Arc::clone(&session.left.features);
+    let geometry = features.geometry;
+    let shown = Arc::new(picture(120, 90));
+    let map = Arc::new(ndarray::Array2::from_elem(geometry.grid, 0.5));
+    let colours = Arc::new(ndarray::Array3::from_elem((6, 8, 3), 0.5));
+    let style = OverlayStyle::default();
+    let metadata = vec![("model".to_owned(), "demo".to_owned())];
+    let mut export = |name: &str, what: Export| {
+        let path = folder.path().join(name);
+        let command = Command::Export { what, path: path.clone(), metadata: metadata.clone() };
+        assert!(matches!(session.run(command), Outcome::Exported(written) if written == path));
+        path
+    };
+    let size = |path: &Path| crate::image::read(path).map(|p| (p.width, p.height)).unwrap();
+    let over = Export::MapPicture { picture: Arc::clone(&shown), geometry, map: Arc::clone(&map), style };
+    assert_eq!(size(&export("map.png", over)), (120, 90));
+    let interpolation = Interpolation::default();
+    let over = Export::ColourPicture { picture: Arc::clone(&shown), geometry, colours, interpolation, opacity: 0.5 };
+    assert_eq!(size(&export("colours.png", over)), (120, 90));
+    assert_eq!(size(&export("plain.png", Export::Picture(shown))), (120, 90));
+    let path = export("map.npy", Export::Map(Arc::clone(&map)));
+    assert_eq!(ndarray_npy::read_npy::<_, ndarray::Array2<f32>>(path).unwrap(), *map);
+    let path = export("a.safetensors", Export::Features(features));
+    let bytes = fs::read(path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+    assert_eq!((shape("patch"), shape("cls")), (vec![6, 8, 192], vec![192]));
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(header.metadata().as_ref().unwrap()["model"], "demo");
+}
