@@ -43,7 +43,7 @@ const GREY = 64u;
 const SRGB_TARGET = 128u;
 const THRESHOLD = 256u;
 
-// Keep in sync with `EXCLUDED` in engine/src/gpu/map.rs.
+// Keep in sync with `EXCLUDED` in engine/src/analysis/similarity/combined.rs.
 const EXCLUDED = -8.0;
 
 @group(0) @binding(0) var<uniform> view: View;

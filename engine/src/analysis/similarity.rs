@@ -1,5 +1,9 @@
 //! Cosine similarity of every patch to a query.
 
+mod combined;
+
+pub use combined::{Combine, EXCLUDED, MapQuery, combined_map};
+
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
@@ -39,6 +43,25 @@ impl Query {
         }
         Ok(Self { direction, bound: if negative.is_empty() { 1.0 } else { 2.0 } })
     }
+
+    /// `[dim]`: the similarity of a feature is the dot product of this with the feature at length 1.
+    pub fn direction(&self) -> &[f32] {
+        &self.direction
+    }
+
+    /// Largest value a similarity can have.
+    pub(crate) fn bound(&self) -> f32 {
+        self.bound
+    }
+}
+
+/// The direction that a set of patches has in common, for a [`MapQuery`]: the normalised mean of the normalised
+/// features, `[dim]`. Zero where the features cancel out.
+///
+/// # Errors
+/// As [`Query::new`].
+pub fn unit_direction(grid: &FeatureGrid, patches: &[Patch]) -> Result<Vec<f32>, AnalysisError> {
+    Query::new(grid, patches, &[]).map(|query| query.direction)
 }
 
 /// Mean of the normalised features at `patches`, `[dim]`.
@@ -89,9 +112,4 @@ pub fn similarity(grid: &FeatureGrid, query: &Query) -> Result<Array2<f32>, Anal
         return Err(AnalysisError::NotFinite);
     }
     Ok(Array2::from_shape_vec((grid.rows, grid.cols), cosines).expect("a grid has rows * cols features"))
-}
-
-/// TEMP
-pub fn unit_direction(_grid: &FeatureGrid, _patches: &[Patch]) -> Result<Vec<f32>, AnalysisError> {
-    todo!()
 }

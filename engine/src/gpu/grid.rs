@@ -1,7 +1,25 @@
 //! Features that stay on the graphics device.
 
+use bytemuck::{Pod, Zeroable};
+use half::f16;
+use ndarray::{ArrayView1, ArrayView2, s};
+use rayon::prelude::*;
+
 use super::{Gpu, GpuError};
 use crate::features::FeatureGrid;
+
+/// Words that the kernel reads in one step; a patch has a multiple of them.
+const WORDS_AT_ONCE: usize = 4;
+/// Threads of a workgroup of `shaders/analysis/similarity.wgsl`.
+const WORKGROUP: u32 = 64;
+/// Words that one task on the host makes of all patches: some cache lines of every feature.
+const WORDS_PER_TASK: usize = 32;
+/// Patches that are transposed together: one cache line of every word.
+const TILE: usize = 16;
+
+/// Features are stored times this: half precision keeps its 11 bits down to 2^-14, so those of unit vectors keep them
+/// down to 2^-28, and none becomes a subnormal number, which some devices take for zero.
+pub(super) const SCALE: f32 = 16_384.0;
 
 /// A [`FeatureGrid`] on the graphics device, every feature of length 1, in half precision, split into as many buffers
 /// as the device's binding limit asks for.
@@ -13,19 +31,135 @@ pub struct ResidentGrid {
     pub cols: usize,
     /// Numbers per patch.
     pub dim: usize,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// Some patches of a grid, in order.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// `[words, patches]` u32: numbers 2k and 2k + 1 of a feature in word k, zeros behind the last one.
+    pub features: wgpu::Buffer,
+    /// [`ChunkUniforms`]
+    pub uniforms: wgpu::Buffer,
+    pub workgroups: u32,
+}
+
+/// Keep in sync with `Chunk` in `shaders/analysis/similarity.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct ChunkUniforms {
+    first: u32,
+    patches: u32,
+    cols: u32,
+    words: u32,
+}
+
+/// Words per patch, two numbers each.
+pub(super) fn words(dim: usize) -> usize {
+    dim.div_ceil(2).next_multiple_of(WORDS_AT_ONCE)
 }
 
 impl ResidentGrid {
-    /// Normalises and uploads. Meant for a worker thread: it takes as long as reading the features.
+    /// Normalises and uploads; numbers that are not finite count as 0. Meant for a worker thread: it takes as long as
+    /// reading the features.
     ///
     /// # Errors
     /// [`GpuError::DoesNotFit`].
-    pub fn upload(_gpu: &Gpu, _grid: &FeatureGrid) -> Result<Self, GpuError> {
-        todo!()
+    pub fn upload(gpu: &Gpu, grid: &FeatureGrid) -> Result<Self, GpuError> {
+        let limits = gpu.device.limits();
+        Self::upload_within(gpu, grid, limits.max_storage_buffer_binding_size.min(limits.max_buffer_size))
+    }
+
+    /// As [`Self::upload`], with at most `limit` bytes in a buffer.
+    pub(super) fn upload_within(gpu: &Gpu, grid: &FeatureGrid, limit: u64) -> Result<Self, GpuError> {
+        let (patches, words) = (grid.rows * grid.cols, words(grid.dim()));
+        let patch_bytes = 4 * words as u64;
+        let bytes = patch_bytes * patches as u64;
+        // Kernels count words in 32 bits.
+        let by_size = limit.min(u64::from(u32::MAX)) / patch_bytes;
+        let by_dispatch = u64::from(gpu.device.limits().max_compute_workgroups_per_dimension) * u64::from(WORKGROUP);
+        let most = by_size.min(by_dispatch) as usize;
+        if most == 0 {
+            let reason = format!("one patch has {patch_bytes} bytes, and its buffers hold {limit}");
+            return Err(GpuError::DoesNotFit { what: "the features", bytes, reason });
+        }
+        let features = grid.data.as_standard_layout();
+        let scales: Vec<f64> = (0..patches).into_par_iter().map(|i| scale(features.row(i))).collect();
+        let mut chunks = Vec::new();
+        for first in (0..patches).step_by(most) {
+            let end = patches.min(first + most);
+            let packed = pack(features.slice(s![first..end, ..]), &scales[first..end]);
+            let uniforms = ChunkUniforms {
+                first: first as u32,
+                patches: (end - first) as u32,
+                cols: grid.cols as u32,
+                words: words as u32,
+            };
+            chunks.push(gpu.guarded("the features", bytes, || Chunk::upload(gpu, &packed, uniforms))?);
+        }
+        Ok(Self { rows: grid.rows, cols: grid.cols, dim: grid.dim(), chunks })
     }
 
     /// Memory taken on the device.
     pub fn bytes(&self) -> usize {
-        todo!()
+        self.chunks.iter().map(|chunk| (chunk.features.size() + chunk.uniforms.size()) as usize).sum()
     }
+}
+
+impl Chunk {
+    fn upload(gpu: &Gpu, packed: &[u32], uniforms: ChunkUniforms) -> Self {
+        let buffer = |label, usage, bytes: &[u8]| {
+            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: bytes.len() as u64,
+                usage: usage | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            gpu.queue.write_buffer(&buffer, 0, bytes);
+            buffer
+        };
+        let chunk = Self {
+            features: buffer("features", wgpu::BufferUsages::STORAGE, bytemuck::cast_slice(packed)),
+            uniforms: buffer("chunk of features", wgpu::BufferUsages::UNIFORM, bytemuck::bytes_of(&uniforms)),
+            workgroups: uniforms.patches.div_ceil(WORKGROUP),
+        };
+        // Copies now, not with the next frame.
+        gpu.queue.submit([]);
+        chunk
+    }
+}
+
+fn finite(value: f32) -> f64 {
+    if value.is_finite() { f64::from(value) } else { 0.0 }
+}
+
+/// What a feature `[dim]` is multiplied with to have the length [`SCALE`]; 0 for a zero vector.
+fn scale(feature: ArrayView1<f32>) -> f64 {
+    let length = feature.iter().map(|&v| finite(v) * finite(v)).sum::<f64>().sqrt();
+    if length > 0.0 { f64::from(SCALE) / length } else { 0.0 }
+}
+
+/// Features `[patches, dim]` times `scales`, `[patches]`, as [`Chunk::features`]: `[words, patches]`.
+fn pack(features: ArrayView2<f32>, scales: &[f64]) -> Vec<u32> {
+    let (patches, dim) = features.dim();
+    let mut packed = vec![0; words(dim) * patches];
+    packed.par_chunks_mut(WORDS_PER_TASK * patches).enumerate().for_each(|(task, lines)| {
+        let first = task * WORDS_PER_TASK * 2;
+        let numbers = first.min(dim)..dim.min(first + WORDS_PER_TASK * 2);
+        for start in (0..patches).step_by(TILE) {
+            let count = TILE.min(patches - start);
+            let mut tile = [[0; TILE]; WORDS_PER_TASK];
+            for (i, &scale) in scales[start..][..count].iter().enumerate() {
+                let feature = features.slice(s![start + i, numbers.clone()]);
+                for (k, &value) in feature.iter().enumerate() {
+                    let bits = f16::from_f32((finite(value) * scale) as f32).to_bits();
+                    tile[k / 2][i] |= u32::from(bits) << (16 * (k % 2));
+                }
+            }
+            for (line, words) in lines.chunks_exact_mut(patches).zip(&tile) {
+                line[start..][..count].copy_from_slice(&words[..count]);
+            }
+        }
+    });
+    packed
 }

@@ -1,9 +1,16 @@
 //! Pictures and colours per patch as textures.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, Array3};
+use rayon::prelude::*;
+use wgpu::util::{TextureBlitter, TextureBlitterBuilder};
 
 use super::{Gpu, GpuError};
-use crate::image::Picture;
+use crate::image::{Filter, Picture, resample};
+
+/// Texels that are on their way to the device at once.
+const TEXELS_AT_ONCE: usize = 4 << 20;
 
 /// A picture as an `rgba8unorm_srgb` texture with all its smaller levels (mipmaps).
 #[derive(Debug)]
@@ -21,17 +28,135 @@ impl PictureTexture {
     ///
     /// # Errors
     /// [`GpuError::DoesNotFit`].
-    pub fn upload(_gpu: &Gpu, _picture: &Picture) -> Result<Self, GpuError> {
-        todo!()
+    pub fn upload(gpu: &Gpu, picture: &Picture) -> Result<Self, GpuError> {
+        Self::upload_within(gpu, picture, gpu.device.limits().max_texture_dimension_2d)
+    }
+
+    /// As [`Self::upload`], with at most `limit` texels on a side.
+    pub(super) fn upload_within(gpu: &Gpu, picture: &Picture, limit: u32) -> Result<Self, GpuError> {
+        let picture = scaled_down(picture, limit as usize);
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
+        let levels = size.max_mips(wgpu::TextureDimension::D2);
+        let bytes = (0..levels).map(|level| 4 * (width >> level).max(1) as usize * (height >> level).max(1) as usize);
+        let bytes = bytes.sum();
+        let texture = gpu.guarded("the picture", bytes as u64, || {
+            let usage = wgpu::TextureUsages::COPY_SRC | wgpu::TextureUsages::RENDER_ATTACHMENT;
+            let texture = texture(gpu, "picture", size, levels, wgpu::TextureFormat::Rgba8UnormSrgb, usage);
+            write_picture(gpu, &texture, &picture);
+            write_smaller_levels(gpu, &texture);
+            texture
+        })?;
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        Ok(Self { view, size: (width, height), bytes })
     }
 }
 
-/// Colours per patch `[rows, cols, 3]` in 0..=1 (as shown: sRGB), as `rgba8unorm`, `cols` × `rows`.
-pub fn upload_colours(_gpu: &Gpu, _colours: &Array3<f32>) -> wgpu::TextureView {
-    todo!()
+/// The picture, or a smaller one of the same proportions where a side is longer than `limit`.
+fn scaled_down(picture: &Picture, limit: usize) -> Cow<'_, Picture> {
+    let (width, height) = (picture.width, picture.height);
+    let longest = width.max(height);
+    if longest <= limit {
+        return Cow::Borrowed(picture);
+    }
+    let side = |len: usize| ((len as f64 * limit as f64 / longest as f64).round() as usize).clamp(1, limit);
+    let pixels = resample::resize(picture, side(width), side(height), Filter::Bilinear);
+    let plane = pixels.width * pixels.height;
+    let rgb = (0..plane)
+        .into_par_iter()
+        .flat_map_iter(|i| [0, 1, 2].map(|channel| byte(pixels.data[channel * plane + i])))
+        .collect();
+    Cow::Owned(Picture { width: pixels.width, height: pixels.height, rgb })
 }
 
-/// Labels per patch `[rows, cols]` drawn in `palette[label]` (wrapping around), as [`upload_colours`].
-pub fn upload_labels(_gpu: &Gpu, _labels: &Array2<usize>, _palette: &[[u8; 3]]) -> wgpu::TextureView {
-    todo!()
+/// 0..=1 to 0..=255; NaN to 0.
+fn byte(value: f32) -> u8 {
+    (value * 255.0).round() as u8
+}
+
+/// Fills level 0 in bands, so that a large picture is not three times in memory.
+fn write_picture(gpu: &Gpu, texture: &wgpu::Texture, picture: &Picture) {
+    let rows = (TEXELS_AT_ONCE / picture.width).max(1);
+    for (band, rgb) in picture.rgb.chunks(3 * picture.width * rows).enumerate() {
+        let texels: Vec<[u8; 4]> = rgb.as_chunks::<3>().0.par_iter().map(|&[r, g, b]| [r, g, b, 255]).collect();
+        write_rows(gpu, texture, (band * rows) as u32, &texels);
+        gpu.queue.submit([]);
+    }
+}
+
+/// Writes whole rows of level 0, `[rows, width]`, from row `first` on.
+fn write_rows(gpu: &Gpu, texture: &wgpu::Texture, first: u32, texels: &[[u8; 4]]) {
+    let width = texture.width();
+    let destination =
+        wgpu::TexelCopyTextureInfo { origin: wgpu::Origin3d { x: 0, y: first, z: 0 }, ..texture.as_image_copy() };
+    let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: None };
+    let size = wgpu::Extent3d { width, height: texels.len() as u32 / width, depth_or_array_layers: 1 };
+    gpu.queue.write_texture(destination, texels.as_flattened(), layout, size);
+}
+
+/// Each level from the one above, mixed in linear light.
+fn write_smaller_levels(gpu: &Gpu, texture: &wgpu::Texture) {
+    let blitter: TextureBlitter =
+        TextureBlitterBuilder::new(&gpu.device, texture.format()).sample_type(wgpu::FilterMode::Linear).build();
+    let level = |level| {
+        texture.create_view(&wgpu::TextureViewDescriptor {
+            base_mip_level: level,
+            mip_level_count: Some(1),
+            ..wgpu::TextureViewDescriptor::default()
+        })
+    };
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    for smaller in 1..texture.mip_level_count() {
+        blitter.copy(&gpu.device, &mut encoder, &level(smaller - 1), &level(smaller));
+    }
+    gpu.queue.submit([encoder.finish()]);
+}
+
+/// Colours per patch `[rows, cols, 3]` in 0..=1 (as shown: sRGB), as `rgba8unorm`, `cols` × `rows`.
+pub fn upload_colours(gpu: &Gpu, colours: &Array3<f32>) -> wgpu::TextureView {
+    let (rows, cols, _) = colours.dim();
+    let texels = colours.rows().into_iter().map(|rgb| [byte(rgb[0]), byte(rgb[1]), byte(rgb[2]), 255]).collect();
+    upload_texels(gpu, rows, cols, texels)
+}
+
+/// Labels per patch `[rows, cols]` drawn in `palette[label]` (wrapping around; black without a palette), as
+/// [`upload_colours`].
+pub fn upload_labels(gpu: &Gpu, labels: &Array2<usize>, palette: &[[u8; 3]]) -> wgpu::TextureView {
+    let (rows, cols) = labels.dim();
+    let palette = if palette.is_empty() { &[[0; 3]] } else { palette };
+    let colour = |&label: &usize| {
+        let [r, g, b] = palette[label % palette.len()];
+        [r, g, b, 255]
+    };
+    upload_texels(gpu, rows, cols, labels.iter().map(colour).collect())
+}
+
+/// `texels`: `[rows, cols]`
+fn upload_texels(gpu: &Gpu, rows: usize, cols: usize, texels: Vec<[u8; 4]>) -> wgpu::TextureView {
+    let size = wgpu::Extent3d { width: cols as u32, height: rows as u32, depth_or_array_layers: 1 };
+    let usage = wgpu::TextureUsages::COPY_SRC;
+    let texture = texture(gpu, "colours per patch", size, 1, wgpu::TextureFormat::Rgba8Unorm, usage);
+    write_rows(gpu, &texture, 0, &texels);
+    texture.create_view(&wgpu::TextureViewDescriptor::default())
+}
+
+/// A texture that can be drawn and written.
+fn texture(
+    gpu: &Gpu,
+    label: &str,
+    size: wgpu::Extent3d,
+    levels: u32,
+    format: wgpu::TextureFormat,
+    usage: wgpu::TextureUsages,
+) -> wgpu::Texture {
+    gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: Some(label),
+        size,
+        mip_level_count: levels,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage: usage | wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    })
 }
