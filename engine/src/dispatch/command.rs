@@ -110,13 +110,15 @@ pub struct MatchRequest {
     pub options: MatchOptions,
 }
 
-/// The foreground that the features themselves suggest.
+/// The patches of a picture that belong to the object: as a mask file says, or else as the features themselves suggest.
 #[derive(Clone, Debug)]
 pub struct ForegroundRequest {
     /// The picture.
     pub picture: PictureId,
     /// Its features.
     pub features: Arc<CachedFeatures>,
+    /// A PNG of the picture's size.
+    pub mask: Option<PathBuf>,
 }
 
 /// What is drawn into, or written to, a file. Drawing happens at the picture's own size.

@@ -1,5 +1,6 @@
 //! The parts of the window around the canvas.
 
+pub mod controls;
 pub mod filmstrip;
 pub mod help;
 pub mod menu;
