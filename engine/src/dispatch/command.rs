@@ -139,7 +139,7 @@ pub enum Export {
         picture: Arc<Picture>,
         /// Where the grid lies.
         geometry: Geometry,
-        /// `[rows, cols, 3]` in 0..=1.
+        /// `[rows, cols, 3]`, or with alpha `[rows, cols, 4]`, in 0..=1.
         colours: Arc<Array3<f32>>,
         /// Between patches.
         interpolation: crate::draw::overlay::Interpolation,
@@ -154,6 +154,8 @@ pub enum Export {
     Scores(Arc<Scores>),
     /// Clusters `[rows, cols]`, as `.npy` of 64-bit integers.
     Labels(Arc<Labels>),
+    /// A basis, as JSON.
+    Basis(Arc<Basis>),
     /// All features of a picture, as safetensors.
     Features(Arc<CachedFeatures>),
     /// Text that is complete already: JSON, CSV.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ndarray::Array2;
 
 use super::command::{ModelChoice, PictureId, RequestId};
-use crate::analysis::matching::{Nearest, Pair};
 use crate::analysis::clustering::Labels;
+use crate::analysis::matching::{Nearest, Pair};
 use crate::analysis::pca::{Basis, Scores};
 use crate::cache::{CachedFeatures, FeatureKey};
 use crate::encoder::Provenance;

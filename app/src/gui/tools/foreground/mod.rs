@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use brush::{interact, paint};
 pub use panel::inspector;
-pub use selection::{Selection, patches};
+pub use selection::patches;
 
 use crate::gui::shared::Shared;
 use brush::Stroke;

@@ -56,9 +56,8 @@ impl Clusters {
         for group in groups.into_iter().filter(|group| !group.is_empty()) {
             let of_picture = |(picture, features): &(PictureId, _)| PictureInput::new(*picture, features, None);
             let inputs = Inputs { pictures: group.iter().map(of_picture).collect(), how: options };
-            let is_current = |(picture, _): &(PictureId, _)| {
-                self.known.get(picture).is_some_and(|known| known.inputs == inputs)
-            };
+            let is_current =
+                |(picture, _): &(PictureId, _)| self.known.get(picture).is_some_and(|known| known.inputs == inputs);
             if group.iter().all(is_current) || self.requests.has_failed(&inputs) {
                 continue;
             }

@@ -76,9 +76,8 @@ mod tests {
     #[test]
     fn rainbow_is_what_the_engine_draws() {
         let settings = Settings { rainbow: [3, 0, 1], ..Settings::default() };
-        let chosen = Scores::from_shape_fn((1, 3, 3), |(row, col, channel)| {
-            scores()[[row, col, settings.rainbow[channel]]]
-        });
+        let chosen =
+            Scores::from_shape_fn((1, 3, 3), |(row, col, channel)| scores()[[row, col, settings.rainbow[channel]]]);
         let mask = PatchMask::from_shape_fn((1, 3), |(_, col)| col != 1);
         let expected = dinoscope_engine::analysis::pca::colours(&chosen, Some(&mask));
         for (col, texel) in of_scores(&scores(), Some(&mask), &settings).iter().enumerate() {

@@ -92,11 +92,18 @@ impl Components {
     }
 
     /// Sends the first group that is outdated, unless it is under way.
-    fn ask_next(&mut self, shared: &mut Shared, groups: Vec<Vec<Ready>>, fixed: Option<&Arc<Basis>>, settings: &Settings) {
+    fn ask_next(
+        &mut self,
+        shared: &mut Shared,
+        groups: Vec<Vec<Ready>>,
+        fixed: Option<&Arc<Basis>>,
+        settings: &Settings,
+    ) {
         for group in groups {
             let of_picture = |(picture, features, mask): &Ready| PictureInput::new(*picture, features, mask.clone());
             let inputs = Inputs { pictures: group.iter().map(of_picture).collect(), how: fixed.cloned() };
-            let is_current = |(picture, ..): &Ready| self.known.get(picture).is_some_and(|known| known.inputs == inputs);
+            let is_current =
+                |(picture, ..): &Ready| self.known.get(picture).is_some_and(|known| known.inputs == inputs);
             if group.iter().all(is_current) || self.requests.has_failed(&inputs) {
                 continue;
             }
