@@ -33,8 +33,9 @@ impl Clusters {
         self.known.get(&picture)
     }
 
-    /// Asks for what is missing or outdated of `pictures`, the first ones first; one request at a time.
-    pub fn update(&mut self, shared: &mut Shared, pictures: &[PictureId], settings: &Settings) {
+    /// Asks for what is missing or outdated of `pictures`, the first ones first; one request at a time, and none while
+    /// a person is still choosing, as k-means cannot be stopped once it runs.
+    pub fn update(&mut self, shared: &mut Shared, pictures: &[PictureId], settings: &Settings, is_choosing: bool) {
         let options = ClusterOptions {
             clusters: settings.clusters,
             normalise: settings.compares_directions,
@@ -61,7 +62,7 @@ impl Clusters {
             if group.iter().all(is_current) || self.requests.has_failed(&inputs) {
                 continue;
             }
-            if !self.requests.is_running(&inputs) {
+            if !self.requests.is_running(&inputs) && !is_choosing {
                 let request = ClusterRequest { pictures: group, options };
                 let id = shared.send(Command::Cluster(request), "finding clusters");
                 self.requests.sent(id, inputs);

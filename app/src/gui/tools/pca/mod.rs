@@ -140,7 +140,8 @@ impl Tool for Pca {
                 self.highlighted = None;
             }
             Display::Clusters => {
-                self.clusters.update(shared, &pictures, &self.settings);
+                let is_choosing = ui.ctx().egui_is_using_pointer();
+                self.clusters.update(shared, &pictures, &self.settings, is_choosing);
                 self.highlighted = self.pointed_at(shared, views);
             }
         }
