@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use ndarray::{ArrayView, ArrayViewD, Dimension};
-use ndarray_npy::{WriteNpyError, WriteNpyExt};
+use ndarray_npy::{WritableElement, WriteNpyError, WriteNpyExt};
 use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
@@ -58,7 +58,7 @@ fn write_and_rename(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Res
 ///
 /// # Errors
 /// As [`write_atomically`].
-pub fn write_npy<D: Dimension>(path: &Path, array: ArrayView<'_, f32, D>) -> Result<()> {
+pub fn write_npy<T: WritableElement, D: Dimension>(path: &Path, array: ArrayView<'_, T, D>) -> Result<()> {
     write_atomically(path, |writer| {
         array.write_npy(writer).map_err(|error| match error {
             WriteNpyError::Io(error) => error,

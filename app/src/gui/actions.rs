@@ -95,8 +95,13 @@ pub static TABLE: &[Entry] = &[
 ];
 
 /// Mouse and held keys, for the help: what is done, and how.
-pub static GESTURES: &[(&str, &str)] =
-    &[("Zoom to the pointer", "Wheel"), ("Pan", "Middle button, or Space and drag"), ("Hide the overlay", "Hold H")];
+pub static GESTURES: &[(&str, &str)] = &[
+    ("Zoom to the pointer", "Wheel"),
+    ("Pan", "Middle button, or Space and drag"),
+    ("Hide the overlay", "Hold H"),
+    ("Size of the brush", "[ and ]"),
+    ("Erase with the brush", "Right button"),
+];
 
 /// The row of an action.
 pub fn entry_of(action: Action) -> Option<&'static Entry> {

@@ -18,6 +18,7 @@ use super::notices::Notices;
 use super::overlay::PicturePainter;
 use super::placed::History;
 use super::settings::Settings;
+use super::tools::foreground::Foregrounds;
 
 /// What all parts of the window share.
 pub struct Shared {
@@ -25,6 +26,8 @@ pub struct Shared {
     pub documents: Documents,
     /// What a person has placed on them.
     pub placed: History,
+    /// Which patches of each picture count.
+    pub foregrounds: Foregrounds,
     /// Features at hand.
     pub cache: FeatureCache,
     /// The model.
@@ -92,6 +95,7 @@ impl Shared {
         let mut shared = Self {
             documents: Documents::default(),
             placed: History::default(),
+            foregrounds: Foregrounds::default(),
             cache: FeatureCache::new(settings.cache_bytes()),
             model: Model { choice: Arc::new(choice.clone()), state: ModelState::Loading },
             size,

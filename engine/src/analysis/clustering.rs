@@ -12,6 +12,9 @@ use rand_xoshiro::rand_core::SeedableRng;
 use super::AnalysisError;
 use crate::features::FeatureGrid;
 
+/// Cluster of every patch, `[rows, cols]`.
+pub type Labels = Array2<usize>;
+
 /// How patches are clustered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterOptions {
@@ -38,7 +41,7 @@ const RUNS: usize = 3;
 /// # Errors
 /// [`AnalysisError::NotEnough`] where there are fewer patches than clusters, [`AnalysisError::Dimension`] where grids
 /// differ in width, [`AnalysisError::NotFinite`] for NaN.
-pub fn cluster(grids: &[&FeatureGrid], options: &ClusterOptions) -> Result<Vec<Array2<usize>>, AnalysisError> {
+pub fn cluster(grids: &[&FeatureGrid], options: &ClusterOptions) -> Result<Vec<Labels>, AnalysisError> {
     let expected = grids.first().map_or(0, |grid| grid.dim());
     if let Some(other) = grids.iter().find(|grid| grid.dim() != expected) {
         return Err(AnalysisError::Dimension { expected, got: other.dim() });

@@ -86,7 +86,7 @@ pub fn automatic(grid: &FeatureGrid) -> Result<Array2<bool>, AnalysisError> {
     if cleaned.iter().any(|&v| v) {
         Ok(cleaned)
     } else {
-        Err(AnalysisError::NotEnough("no foreground was found; give a mask, or use --foreground none".into()))
+        Err(AnalysisError::NotEnough("no foreground stands out; give a mask, or use all patches".into()))
     }
 }
 

@@ -44,6 +44,9 @@ pub enum AnalysisError {
         /// Width and height.
         got: (usize, usize),
     },
+    /// A file that holds no basis.
+    #[error("this is no PCA basis of dinoscope ({0}); save one from the PCA tool")]
+    Basis(String),
     /// Features that hold NaN or infinity.
     #[error("the features hold NaN or infinite numbers; check the weights, or use --dtype f32")]
     NotFinite,

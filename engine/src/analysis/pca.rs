@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::AnalysisError;
 use crate::features::FeatureGrid;
 
+/// Whitened scores of every patch, `[rows, cols, components]`.
+pub type Scores = Array3<f32>;
+
 /// Patches of one picture to fit on.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
@@ -82,12 +85,35 @@ impl Basis {
         Ok(Self { mean, components, variances, total_variance: spread.total })
     }
 
+    /// A basis as its `Serialize` writes it, for people who keep one in a file.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Basis`] for anything else.
+    pub fn from_json(text: &str) -> Result<Self, AnalysisError> {
+        let basis: Self = serde_json::from_str(text).map_err(|error| AnalysisError::Basis(error.to_string()))?;
+        let dim = basis.mean.len();
+        let problem = if dim == 0 || basis.components.is_empty() {
+            "it is empty"
+        } else if basis.components.iter().any(|component| component.len() != dim) {
+            "its mean and its components differ in length"
+        } else if basis.variances.len() != basis.components.len() {
+            "it has not one variance for each component"
+        } else if basis.variances.iter().chain([&basis.total_variance]).any(|variance| *variance < 0.0)
+            || basis.total_variance == 0.0
+        {
+            "its variances are not positive"
+        } else {
+            return Ok(basis);
+        };
+        Err(AnalysisError::Basis(problem.to_owned()))
+    }
+
     /// Whitened scores of every patch on the chosen components (0-based), `[rows, cols, chosen.len()]`.
     ///
     /// # Errors
     /// [`AnalysisError::Dimension`] where the basis comes from another model, [`AnalysisError::NotEnough`] for a
     /// component that was not fitted, [`AnalysisError::NotFinite`] for NaN.
-    pub fn project(&self, grid: &FeatureGrid, chosen: &[usize]) -> Result<Array3<f32>, AnalysisError> {
+    pub fn project(&self, grid: &FeatureGrid, chosen: &[usize]) -> Result<Scores, AnalysisError> {
         if grid.dim() != self.mean.len() {
             return Err(AnalysisError::Dimension { expected: self.mean.len(), got: grid.dim() });
         }

@@ -309,3 +309,26 @@ proptest! {
         prop_assert!(points.is_empty() || !kept.is_empty());
     }
 }
+
+#[test]
+fn a_basis_comes_back_from_json_and_nothing_else_does() {
+    let basis = Basis {
+        mean: vec![0.5, -1.0],
+        components: vec![vec![0.6, 0.8], vec![0.8, -0.6]],
+        variances: vec![2.0, 1.0],
+        total_variance: 3.0,
+    };
+    let text = serde_json::to_string(&basis).unwrap();
+    assert_eq!(Basis::from_json(&text), Ok(basis.clone()));
+    let broken = [
+        Basis { mean: vec![0.5], ..basis.clone() },
+        Basis { variances: vec![2.0], ..basis.clone() },
+        Basis { total_variance: 0.0, ..basis.clone() },
+        Basis { components: Vec::new(), ..basis },
+    ];
+    for basis in broken {
+        let text = serde_json::to_string(&basis).unwrap();
+        assert!(matches!(Basis::from_json(&text), Err(AnalysisError::Basis(_))), "{text}");
+    }
+    assert!(matches!(Basis::from_json("{}"), Err(AnalysisError::Basis(_))));
+}

@@ -7,8 +7,9 @@ use super::lane::{Job, Worker};
 use super::{ClusterRequest, Command, ForegroundRequest, MatchRequest, MatchResult, Outcome, PcaRequest, Selected};
 use crate::Result;
 use crate::analysis::matching::{self, Side};
-use crate::analysis::pca::{self, Basis, Sample};
-use crate::analysis::{clustering, foreground};
+use crate::analysis::pca::{Basis, Sample};
+use crate::analysis::{AnalysisError, clustering, foreground};
+use crate::image::read_mask;
 
 /// For [`super::Lane::Analysis`].
 pub fn worker() -> Worker {
@@ -28,19 +29,30 @@ fn components(request: &PcaRequest, job: &Job<'_>) -> Result<Outcome> {
         Some(basis) => Arc::clone(basis),
         None => {
             let samples: Vec<Sample<'_>> = request.fit.iter().map(sample).collect();
-            Arc::new(Basis::fit(&samples, request.fitted)?)
+            Arc::new(Basis::fit(&samples, fitted(&samples, request.components))?)
         }
     };
-    if let Some(reference) = &request.align_to {
+    if let Some(reference) = request.align_to.as_ref().filter(|reference| reference.mean.len() == basis.mean.len()) {
         Arc::make_mut(&mut basis).align_to(reference);
     }
-    let colours = request.colour.iter().map(|selected| {
+    let all: Vec<usize> = (0..basis.components.len()).collect();
+    let scores = request.project.iter().map(|(picture, features)| {
         job.cancel().check()?;
-        let scores = basis.project(&selected.features.features.patch, &request.shown)?;
-        Ok((selected.picture, Arc::new(pca::colours(&scores, selected.foreground.as_deref()))))
+        Ok((*picture, Arc::new(basis.project(&features.features.patch, &all)?)))
     });
-    let colours = colours.collect::<Result<Vec<_>>>()?;
-    Ok(Outcome::Pca { basis, colours })
+    let scores = scores.collect::<Result<Vec<_>>>()?;
+    Ok(Outcome::Pca { basis, scores })
+}
+
+/// As many components as are asked for and can be fitted; at least one, so that fitting says what is missing.
+fn fitted(samples: &[Sample<'_>], asked: usize) -> usize {
+    let counted = samples.iter().map(|Sample { grid, foreground }| match foreground {
+        Some(mask) => mask.iter().filter(|&&inside| inside).count(),
+        None => grid.rows * grid.cols,
+    });
+    let patches: usize = counted.sum();
+    let dim = samples.first().map_or(0, |sample| sample.grid.dim());
+    asked.min(dim).min(patches.saturating_sub(1)).max(1)
 }
 
 fn sample(selected: &Selected) -> Sample<'_> {
@@ -72,6 +84,17 @@ fn side(selected: &Selected) -> Side<'_> {
 }
 
 fn objects(request: &ForegroundRequest) -> Result<Outcome> {
-    let mask = Arc::new(foreground::automatic(&request.features.features.patch)?);
-    Ok(Outcome::Foreground { picture: request.picture, mask })
+    let mask = match &request.mask {
+        None => foreground::automatic(&request.features.features.patch)?,
+        Some(path) => {
+            let patches = foreground::from_mask(&read_mask(path)?.to_array(), &request.features.geometry)?;
+            if !patches.iter().any(|&inside| inside) {
+                let path = path.display();
+                let message = format!("{path} covers no patch by more than half; use a larger mask or a larger input");
+                return Err(AnalysisError::NotEnough(message).into());
+            }
+            patches
+        }
+    };
+    Ok(Outcome::Foreground { picture: request.picture, mask: Arc::new(mask) })
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 
-use crate::analysis::clustering::ClusterOptions;
+use crate::analysis::clustering::{ClusterOptions, Labels};
 use crate::analysis::matching::MatchOptions;
-use crate::analysis::pca::Basis;
+use crate::analysis::pca::{Basis, Scores};
 use crate::backend::{DeviceChoice, Dtype};
 use crate::cache::{CachedFeatures, FeatureKey};
 use crate::draw::overlay::OverlayStyle;
@@ -73,20 +73,18 @@ pub struct Selected {
     pub foreground: Option<Arc<Array2<bool>>>,
 }
 
-/// Principal components of one or many pictures as colours.
+/// Principal components of one or many pictures.
 #[derive(Clone, Debug)]
 pub struct PcaRequest {
     /// Pictures to fit on.
     pub fit: Vec<Selected>,
-    /// Pictures to colour, with what is black outside of it.
-    pub colour: Vec<Selected>,
-    /// Components to fit.
-    pub fitted: usize,
-    /// Components shown as red, green and blue.
-    pub shown: [usize; 3],
+    /// Pictures whose scores are wanted.
+    pub project: Vec<(PictureId, Arc<CachedFeatures>)>,
+    /// Components to fit; fewer where features or patches do not have as many.
+    pub components: usize,
     /// Used as it is instead of fitting.
     pub basis: Option<Arc<Basis>>,
-    /// Signs follow this one, so that colours stay.
+    /// Signs follow this one, so that colours stay; ignored where its features are of another width.
     pub align_to: Option<Arc<Basis>>,
 }
 
@@ -110,13 +108,15 @@ pub struct MatchRequest {
     pub options: MatchOptions,
 }
 
-/// The foreground that the features themselves suggest.
+/// The patches of a picture that belong to the object: as a mask file says, or else as the features themselves suggest.
 #[derive(Clone, Debug)]
 pub struct ForegroundRequest {
     /// The picture.
     pub picture: PictureId,
     /// Its features.
     pub features: Arc<CachedFeatures>,
+    /// A PNG of the picture's size.
+    pub mask: Option<PathBuf>,
 }
 
 /// What is drawn into, or written to, a file. Drawing happens at the picture's own size.
@@ -139,7 +139,7 @@ pub enum Export {
         picture: Arc<Picture>,
         /// Where the grid lies.
         geometry: Geometry,
-        /// `[rows, cols, 3]` in 0..=1.
+        /// `[rows, cols, 3]`, or with alpha `[rows, cols, 4]`, in 0..=1.
         colours: Arc<Array3<f32>>,
         /// Between patches.
         interpolation: crate::draw::overlay::Interpolation,
@@ -150,6 +150,12 @@ pub enum Export {
     Picture(Arc<Picture>),
     /// A map, as `.npy`.
     Map(Arc<Array2<f32>>),
+    /// Scores of components `[rows, cols, components]`, as `.npy`.
+    Scores(Arc<Scores>),
+    /// Clusters `[rows, cols]`, as `.npy` of 64-bit integers.
+    Labels(Arc<Labels>),
+    /// A basis, as JSON.
+    Basis(Arc<Basis>),
     /// All features of a picture, as safetensors.
     Features(Arc<CachedFeatures>),
     /// Text that is complete already: JSON, CSV.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 
 use super::command::{ModelChoice, PictureId, RequestId};
+use crate::analysis::clustering::Labels;
 use crate::analysis::matching::{Nearest, Pair};
-use crate::analysis::pca::Basis;
+use crate::analysis::pca::{Basis, Scores};
 use crate::cache::{CachedFeatures, FeatureKey};
 use crate::encoder::Provenance;
 use crate::gpu::PictureTexture;
@@ -101,13 +102,13 @@ pub enum Outcome {
     },
     /// [`super::Command::Pca`]
     Pca {
-        /// The basis the colours are made with.
+        /// The basis the scores are made with.
         basis: Arc<Basis>,
-        /// `[rows, cols, 3]` in 0..=1, by picture.
-        colours: Vec<(PictureId, Arc<Array3<f32>>)>,
+        /// `[rows, cols, components]`, whitened, by picture.
+        scores: Vec<(PictureId, Arc<Scores>)>,
     },
     /// [`super::Command::Cluster`]: labels `[rows, cols]`, by picture.
-    Clusters(Vec<(PictureId, Arc<Array2<usize>>)>),
+    Clusters(Vec<(PictureId, Arc<Labels>)>),
     /// [`super::Command::Match`]
     Matches(Arc<MatchResult>),
     /// [`super::Command::Foreground`]

@@ -40,7 +40,12 @@ fn draw(what: &Export) -> Option<Arc<Picture>> {
             Some(Arc::new(colours_over_picture(picture, geometry, colours, *interpolation, *opacity)))
         }
         Export::Picture(picture) => Some(Arc::clone(picture)),
-        Export::Map(_) | Export::Features(_) | Export::Text(_) => None,
+        Export::Map(_)
+        | Export::Scores(_)
+        | Export::Labels(_)
+        | Export::Basis(_)
+        | Export::Features(_)
+        | Export::Text(_) => None,
     }
 }
 
@@ -48,6 +53,9 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
     let metadata: Vec<(&str, String)> = metadata.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     match what {
         Export::Map(map) => write_npy(path, map.view()),
+        Export::Scores(scores) => write_npy(path, scores.view()),
+        Export::Labels(labels) => write_npy(path, labels.mapv(|label| label as i64).view()),
+        Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
         Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
         Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),
         Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::Picture(_) => {

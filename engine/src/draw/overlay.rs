@@ -91,7 +91,7 @@ pub fn map_over_picture(picture: &Picture, geometry: &Geometry, map: &Array2<f32
     let span = if high > low { high - low } else { 1.0 };
     let values = upsample(map, geometry, style.interpolation);
     let mut result = paint(picture, geometry, style.opacity, Underlay::Grey, |x, y| {
-        style.colormap.color((values[[y, x]] - low) / span)
+        (style.colormap.color((values[[y, x]] - low) / span), 1.0)
     });
     if let Some(level) = style.contour {
         draw_contour(&mut result, &values, level);
@@ -104,8 +104,8 @@ pub fn map_over_picture(picture: &Picture, geometry: &Geometry, map: &Array2<f32
     result
 }
 
-/// Colours `[rows, cols, 3]` in 0..=1 over the picture (`opacity` 1: alone), at the picture's size. What the grid does
-/// not cover stays the picture's.
+/// Colours `[rows, cols, 3]`, or with alpha `[rows, cols, 4]`, in 0..=1 over the picture (`opacity` 1: alone), at the
+/// picture's size. What the grid does not cover stays the picture's.
 pub fn colours_over_picture(
     picture: &Picture,
     geometry: &Geometry,
@@ -114,8 +114,10 @@ pub fn colours_over_picture(
     opacity: f32,
 ) -> Picture {
     let sampler = Sampler::new(geometry, interpolation);
+    let has_alpha = colours.dim().2 > 3;
     paint(picture, geometry, opacity, Underlay::Colour, |x, y| {
-        std::array::from_fn(|channel| 255.0 * sampler.at(x, y, |row, col| colours[[row, col, channel]]))
+        let at = |channel| sampler.at(x, y, |row, col| colours[[row, col, channel]]);
+        (std::array::from_fn(|channel| 255.0 * at(channel)), if has_alpha { at(3) } else { 1.0 })
     })
 }
 
@@ -126,13 +128,13 @@ enum Underlay {
     Grey,
 }
 
-/// Mixes `colour(x, y)`, RGB in 0..=255, into all covered pixels.
+/// Mixes `colour(x, y)`, RGB in 0..=255 and alpha in 0..=1, into all covered pixels.
 fn paint(
     picture: &Picture,
     geometry: &Geometry,
     opacity: f32,
     underlay: Underlay,
-    colour: impl Fn(usize, usize) -> [f32; 3] + Sync,
+    colour: impl Fn(usize, usize) -> ([f32; 3], f32) + Sync,
 ) -> Picture {
     let mut result = picture.clone();
     let (width, height) = geometry.covered;
@@ -144,8 +146,9 @@ fn paint(
             if underlay == Underlay::Grey {
                 below = [0.299 * below[0] + 0.587 * below[1] + 0.114 * below[2]; 3];
             }
-            for ((out, below), above) in pixel.iter_mut().zip(below).zip(colour(x, y)) {
-                *out = (below + (above - below) * opacity).round() as u8;
+            let (above, alpha) = colour(x, y);
+            for ((out, below), above) in pixel.iter_mut().zip(below).zip(above) {
+                *out = (below + (above - below) * opacity * alpha).round() as u8;
             }
         }
     });

@@ -236,9 +236,15 @@ fn upload_colormap(gpu: &Gpu, colormap: Colormap) -> wgpu::TextureView {
 }
 
 fn row_of_texels(gpu: &Gpu, texels: &[[u8; 4]]) -> wgpu::TextureView {
+    upload_texels(gpu, texels.len(), texels)
+}
+
+/// RGBA by row as an `rgba8unorm` texture of `cols` columns.
+pub fn upload_texels(gpu: &Gpu, cols: usize, texels: &[[u8; 4]]) -> wgpu::TextureView {
+    let (width, height) = (cols as u32, (texels.len() / cols.max(1)) as u32);
     let descriptor = wgpu::TextureDescriptor {
         label: Some("texels"),
-        size: wgpu::Extent3d { width: texels.len() as u32, height: 1, depth_or_array_layers: 1 },
+        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,

@@ -1,5 +1,6 @@
 //! The tools: one at a time has the left mouse button, the inspector and the layer over the pictures.
 
+pub mod foreground;
 mod matching;
 mod pca;
 mod similarity;
@@ -138,6 +139,7 @@ impl Tools {
 
     /// Hands an event to every tool.
     pub fn receive(&mut self, shared: &mut Shared, event: &Event) {
+        foreground::receive(shared, event);
         self.all().into_iter().for_each(|(_, tool)| tool.receive(shared, event));
     }
 }

@@ -1,0 +1,126 @@
+//! The foreground in the inspector.
+
+use dinoscope_engine::dispatch::PictureId;
+use egui::{Context, Ui};
+use egui_material_icons::icons;
+
+use super::{BrushMode, ForegroundKind, brush};
+use crate::gui::panels::controls;
+use crate::gui::shared::Shared;
+
+/// The choice for one picture, and what belongs to it.
+pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
+    let before = shared.foregrounds.choices.kind(picture);
+    let mut kind = before;
+    let kinds = [
+        (ForegroundKind::All, "All"),
+        (ForegroundKind::Automatic, "Automatic"),
+        (ForegroundKind::Painted, "Painted"),
+        (ForegroundKind::File, "File"),
+    ];
+    controls::choice(ui, "Patches", "Which patches count: all, or only the foreground", &mut kind, &kinds);
+    if kind != before {
+        choose(ui.ctx(), shared, picture, kind);
+    }
+    match kind {
+        ForegroundKind::All => {}
+        ForegroundKind::Automatic => answer(ui, shared, picture, "What stands out from the picture's border"),
+        ForegroundKind::Painted => painted(ui, shared, picture),
+        ForegroundKind::File => file(ui, shared, picture),
+    }
+}
+
+fn choose(context: &Context, shared: &mut Shared, picture: PictureId, kind: ForegroundKind) {
+    let foregrounds = &mut shared.foregrounds;
+    foregrounds.choices.choose(picture, kind);
+    foregrounds.brush = (kind == ForegroundKind::Painted).then_some(BrushMode::Paint);
+    if kind == ForegroundKind::File && !foregrounds.choices.files.contains_key(&picture) {
+        pick_file(context, shared, picture);
+    }
+}
+
+fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
+    let foregrounds = &mut shared.foregrounds;
+    let modes = [(Some(BrushMode::Paint), "Brush"), (Some(BrushMode::Erase), "Eraser"), (None, "Off")];
+    controls::choice(
+        ui,
+        "Paint with",
+        "Drag over the picture; the right button erases",
+        &mut foregrounds.brush,
+        &modes,
+    );
+    let hint = "Diameter in patches ([ and ])";
+    controls::slider(ui, "Brush size", hint, &mut foregrounds.brush_size, brush::SIZES, brush::USUAL_SIZE);
+    let is_empty = shared.placed.now().foregrounds.get(&picture).is_none_or(|painting| painting.dabs.is_empty());
+    ui.horizontal(|ui| {
+        let clear = ui.add_enabled(!is_empty, egui::Button::new("Clear"));
+        if clear.on_hover_text("Removes what is painted on this picture").clicked() {
+            shared.placed.edit("clear foreground", |placed| {
+                placed.foregrounds.remove(&picture);
+            });
+        }
+        if is_empty {
+            ui.weak("Nothing painted yet: all count");
+        } else {
+            count(ui, shared, picture);
+        }
+    });
+}
+
+fn file(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
+    let path = shared.foregrounds.choices.files.get(&picture).cloned();
+    let label = if path.is_some() { "Another…" } else { "Choose a mask…" };
+    ui.horizontal(|ui| {
+        let button = ui.button(label).on_hover_text("A PNG of the picture's size: all but black, or what is not clear");
+        if button.clicked() {
+            pick_file(ui.ctx(), shared, picture);
+        }
+        if let Some(name) = path.as_deref().and_then(|path| path.file_name()) {
+            let name = name.to_string_lossy();
+            ui.add(egui::Label::new(&*name).truncate())
+                .on_hover_text(path.as_deref().map_or_else(String::new, |path| path.display().to_string()));
+        }
+    });
+    if path.is_some() {
+        answer(ui, shared, picture, "");
+    }
+}
+
+/// What the worker says of the mask.
+fn answer(ui: &mut Ui, shared: &Shared, picture: PictureId, hint: &str) {
+    let Some(answer) = shared.foregrounds.answers.get(&picture) else { return };
+    if let Some(failure) = answer.failure() {
+        let text = egui::RichText::new(format!("{} All patches count: {failure}", icons::ICON_WARNING.codepoint));
+        ui.label(text.small().color(ui.visuals().warn_fg_color));
+    } else if answer.is_pending() {
+        ui.weak("Looking…");
+    } else {
+        let shown = count(ui, shared, picture);
+        if !hint.is_empty() {
+            shown.on_hover_text(hint);
+        }
+    }
+}
+
+fn count(ui: &mut Ui, shared: &Shared, picture: PictureId) -> egui::Response {
+    let text = shared.foregrounds.drawn(picture).map_or_else(String::new, |mask| {
+        let inside = mask.iter().filter(|&&inside| inside).count();
+        format!("{inside} of {} patches", mask.len())
+    });
+    ui.weak(text)
+}
+
+/// Asks for a mask file beside the window.
+fn pick_file(context: &Context, shared: &Shared, picture: PictureId) {
+    let sender = shared.foregrounds.picked.0.clone();
+    let context = context.clone();
+    std::thread::spawn(move || {
+        let dialog = rfd::FileDialog::new().set_title("Mask of the foreground").add_filter("Mask (PNG)", &["png"]);
+        // The window may have closed meanwhile; then nobody waits for the file.
+        if let Some(path) = dialog.pick_file()
+            && sender.send((picture, path)).is_ok()
+        {
+            context.request_repaint();
+        }
+    });
+}
