@@ -244,7 +244,7 @@ pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let reason = panic_text(&*panic);
         log::error!("a worker panicked: {reason}");
-        let message = format!("An error inside dinoscope stopped this ({reason}): please report it");
+        let message = format!("an error inside dinoscope stopped this ({reason}): please report it");
         Failure { message, remedy: None }
     })
 }
