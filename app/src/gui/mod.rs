@@ -4,7 +4,10 @@ mod actions;
 mod app;
 mod canvas;
 mod device;
+mod dialogs;
 mod documents;
+mod errands;
+mod files;
 mod notices;
 mod overlay;
 mod panels;
@@ -14,6 +17,7 @@ mod settings;
 mod shared;
 mod theme;
 mod tools;
+mod workspace;
 
 use anyhow::{Result, anyhow};
 use eframe::egui_wgpu::WgpuConfiguration;
