@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use dinoscope_engine::dispatch::{Export, PictureId};
+use dinoscope_engine::dispatch::Export;
 
 /// Nobody cancels a dialog faster: one that ends within this time was never shown.
 const LEAST_SHOWN: Duration = Duration::from_millis(250);
@@ -68,8 +68,6 @@ impl fmt::Debug for AskPerson {
 pub enum Purpose {
     /// Files to look at.
     Open,
-    /// The foreground of this picture.
-    Mask(PictureId),
     /// A workspace to open.
     OpenWorkspace,
     /// Where the workspace is written.

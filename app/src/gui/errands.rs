@@ -17,6 +17,8 @@ use super::workspace::{self, Workspace};
 pub enum Errand {
     /// Find out what these paths are, to open them.
     Open(Vec<PathBuf>, Circumstances),
+    /// Find out what this text from the clipboard names, to open it.
+    OpenText(String, Circumstances),
     /// Find out what these paths are, which hover over the window.
     Announce(Vec<PathBuf>, Circumstances),
     /// Read a workspace.
@@ -25,8 +27,8 @@ pub enum Errand {
     Paste(Arc<ColorImage>),
     /// Thumbnails of the sample pictures.
     Samples,
-    /// Write a file of this text.
-    Write(PathBuf, String),
+    /// Write a file of this text, which is made there.
+    Write(PathBuf, Box<dyn FnOnce() -> String + Send>),
 }
 
 /// Whether a workspace is opened because the program starts.
@@ -40,12 +42,12 @@ pub enum Start {
 
 /// What has been done.
 pub enum Report {
-    /// [`Errand::Open`]
+    /// [`Errand::Open`] and [`Errand::OpenText`]
     Found(Found),
     /// [`Errand::Announce`], with the paths.
     Announced(Vec<PathBuf>, Found),
-    /// [`Errand::ReadWorkspace`]
-    Workspace(PathBuf, Start, Result<workspace::Read, String>),
+    /// [`Errand::ReadWorkspace`]; nothing where the program starts for the first time.
+    Workspace(PathBuf, Start, Result<Option<workspace::Read>, String>),
     /// [`Errand::Paste`]
     Pasted(Picture),
     /// [`Errand::Samples`]: the sample's place, and its thumbnail.
@@ -109,12 +111,21 @@ impl Drop for Errands {
 fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
     match errand {
         Errand::Open(paths, circumstances) => report(Report::Found(files::look(&paths, circumstances))),
+        Errand::OpenText(text, circumstances) => {
+            let paths = files::paths_of_text(&text);
+            let mut found = files::look(&paths, circumstances);
+            if paths.is_empty() {
+                found.refused.push("The clipboard holds neither a picture nor paths of files".to_owned());
+            }
+            report(Report::Found(found));
+        }
         Errand::Announce(paths, circumstances) => {
             let found = files::look(&paths, circumstances);
             report(Report::Announced(paths, found));
         }
         Errand::ReadWorkspace(path, start) => {
-            let read = Workspace::read(&path);
+            let is_first = start == Start::Program && !path.exists();
+            let read = if is_first { Ok(None) } else { Workspace::read(&path).map(Some) };
             report(Report::Workspace(path, start, read));
         }
         Errand::Paste(image) => {
@@ -126,7 +137,7 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
         Errand::Write(path, text) => {
             let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
             let written = made.map_err(|error| error.to_string()).and_then(|()| {
-                write_atomically(&path, |writer| writer.write_all(text.as_bytes())).map_err(|error| error.to_string())
+                write_atomically(&path, |writer| writer.write_all(text().as_bytes())).map_err(|error| error.to_string())
             });
             if let Err(error) = written {
                 log::warn!("{}: {error}", path.display());
@@ -159,8 +170,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new").join("settings.json");
         let errands = Errands::new(|| {});
-        errands.send(Errand::Write(path.clone(), "first".to_owned()));
-        errands.send(Errand::Write(path.clone(), "second".to_owned()));
+        errands.send(Errand::Write(path.clone(), Box::new(|| "first".to_owned())));
+        errands.send(Errand::Write(path.clone(), Box::new(|| "second".to_owned())));
         drop(errands);
         assert_eq!(std::fs::read_to_string(path).expect("written"), "second");
     }

@@ -346,7 +346,7 @@ mod tests {
         let folder = folder_with(&[("a b.png", b"")]);
         let path = folder.path().join("a b.png");
         let address = format!("file://{}", path.display()).replace(' ', "%20");
-        assert_eq!(paths_of_text(&format!("copy\n{address}\n")), [path.clone()]);
+        assert_eq!(paths_of_text(&format!("copy\n{address}\n")), std::slice::from_ref(&path));
         assert_eq!(paths_of_text(&path.display().to_string()), [path]);
         assert!(paths_of_text("some words\nfile:///%zz").is_empty());
     }

@@ -28,7 +28,8 @@ pub const LAST_FILE: &str = "last.dinoscope.json";
 /// A workspace as it is written. Pictures are named by their place in [`Workspace::pictures`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
-    version: u32,
+    /// Of the format.
+    pub version: u32,
     /// In the order of the filmstrip.
     pub pictures: Vec<Origin>,
     /// Place of the one worked on.
