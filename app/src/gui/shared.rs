@@ -168,6 +168,7 @@ impl Shared {
         }
         self.documents.close(picture);
         self.cache.forget(picture);
+        self.foregrounds.forget(picture);
         self.placed.purge(|placed| {
             placed.queries.retain(|query| query.picture != picture);
             placed.foregrounds.remove(&picture);

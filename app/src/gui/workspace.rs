@@ -15,6 +15,7 @@ use super::documents::{Documents, Origin};
 use super::placed::{Placed, PlacedQuery};
 use super::samples;
 use super::tools::ToolKind;
+use super::tools::foreground::Choices;
 
 /// Of the format; a newer one is refused.
 const VERSION: u32 = 1;
@@ -39,6 +40,9 @@ pub struct Workspace {
     /// What is placed.
     #[serde(default)]
     pub placed: Placed,
+    /// Which patches of each picture count.
+    #[serde(default)]
+    pub foregrounds: Choices,
     /// The tool in use.
     #[serde(default)]
     pub tool: ToolKind,
@@ -68,17 +72,19 @@ pub struct Read {
 
 impl Workspace {
     /// What is open now. Pictures from the clipboard have no file and are left out.
-    pub fn of(documents: &Documents, placed: &Placed, camera: &Camera) -> Self {
+    pub fn of(documents: &Documents, placed: &Placed, foregrounds: &Choices, camera: &Camera) -> Self {
         let kept = documents.iter().filter(|document| document.origin != Origin::Clipboard);
         let (ids, pictures): (Vec<PictureId>, Vec<Origin>) =
             kept.map(|document| (document.id, document.origin.clone())).unzip();
         let place = |id: PictureId| ids.iter().position(|&known| known == id);
+        let number = |id: PictureId| place(id).map(|place| PictureId(place as u64));
         Self {
             version: VERSION,
             pictures,
             active: documents.active_id().and_then(place),
             partner: documents.chosen_partner().and_then(place),
-            placed: renamed(placed, |id| place(id).map(|place| PictureId(place as u64))),
+            placed: renamed(placed, number),
+            foregrounds: foregrounds.renamed(number),
             tool: ToolKind::default(),
             tools: BTreeMap::new(),
             camera: Some((camera.centre.into(), camera.zoom)),
@@ -132,9 +138,11 @@ impl Workspace {
         }
     }
 
-    /// What is placed on pictures that have new names; `names` in the order of [`Workspace::pictures`].
-    pub fn placed_on(&self, names: &[Option<PictureId>]) -> Placed {
-        renamed(&self.placed, |PictureId(place)| names.get(usize::try_from(place).ok()?).copied().flatten())
+    /// What is placed on pictures that have new names, and which of their patches count; `names` in the order of
+    /// [`Workspace::pictures`].
+    pub fn on_pictures(&self, names: &[Option<PictureId>]) -> (Placed, Choices) {
+        let name = |PictureId(place)| names.get(usize::try_from(place).ok()?).copied().flatten();
+        (renamed(&self.placed, name), self.foregrounds.renamed(name))
     }
 }
 
@@ -184,6 +192,7 @@ pub fn suggested_name(documents: &Documents) -> String {
 mod tests {
     use super::*;
     use crate::gui::placed::{PixelPoint, QueryShape};
+    use crate::gui::tools::foreground::ForegroundKind;
 
     fn query(picture: PictureId) -> PlacedQuery {
         PlacedQuery { picture, shape: QueryShape::Point(PixelPoint { x: 3.0, y: 4.0 }), is_negative: true }
@@ -204,10 +213,13 @@ mod tests {
         documents.set_partner(b);
         let placed = Placed { queries: vec![query(pasted), query(a), query(b), query(sample)], ..Placed::default() };
         let camera = Camera { centre: Vec2::new(0.25, 0.75), zoom: 3.0 };
+        let mut foregrounds = Choices::default();
+        foregrounds.choose(a, ForegroundKind::Automatic);
+        foregrounds.choose(b, ForegroundKind::Painted);
         let workspace = Workspace {
             size: Some(SizeRule::Native),
             tool: ToolKind::Matching,
-            ..Workspace::of(&documents, &placed, &camera)
+            ..Workspace::of(&documents, &placed, &foregrounds, &camera)
         };
         let path = file("work.dinoscope.json");
         std::fs::write(&path, workspace.to_text()).expect("written");
@@ -220,7 +232,9 @@ mod tests {
         assert_eq!(read.vanished, HashSet::from([0]));
         assert!(read.missing().expect("a sentence").contains("a.png is not there"));
         let names = [None, Some(PictureId(70)), Some(PictureId(71))];
-        let placed = read.workspace.placed_on(&names);
+        let (placed, foregrounds) = read.workspace.on_pictures(&names);
+        let kinds = [70, 71].map(|id| foregrounds.kind(PictureId(id)));
+        assert_eq!(kinds, [ForegroundKind::Painted, ForegroundKind::Automatic]);
         assert_eq!(placed.queries, [query(PictureId(70)), query(PictureId(71))]);
     }
 

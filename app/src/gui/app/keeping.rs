@@ -105,7 +105,7 @@ impl App {
             size: Some(shared.size),
             tool: self.tools.active,
             tools: self.tools.all().into_iter().map(|(name, tool)| (name.to_owned(), tool.settings())).collect(),
-            ..Workspace::of(&shared.documents, shared.placed.now(), &canvas.camera)
+            ..Workspace::of(&shared.documents, shared.placed.now(), &shared.foregrounds.choices, &canvas.camera)
         }
     }
 
@@ -149,7 +149,9 @@ impl App {
         if let Some(id) = named(workspace.partner).filter(|&id| Some(id) != self.shared.documents.active_id()) {
             self.shared.documents.set_partner(id);
         }
-        self.shared.placed = History::new(workspace.placed_on(&names));
+        let (placed, foregrounds) = workspace.on_pictures(&names);
+        self.shared.placed = History::new(placed);
+        self.shared.foregrounds.choices = foregrounds;
         self.shared.canvas.camera = workspace.camera();
         self.shared.canvas.has_patch_grid = workspace.has_patch_grid;
         self.tools.active = workspace.tool;
