@@ -15,7 +15,7 @@ use crate::{Progress, Result};
 pub const DEMO: &str = "demo";
 
 /// Which weights to load.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ModelSource {
     /// A name of the zoo; `demo` is embedded, others are looked up in the Hugging Face cache.
     Named(String),

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use dinoscope::gui::{App, Launch, wgpu_setup};
 use dinoscope_engine::backend::DeviceChoice;
-use dinoscope_engine::dispatch::ModelChoice;
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::image::SizeRule;
 use egui_kittest::Harness;
@@ -25,8 +24,10 @@ pub fn project(path: &str) -> PathBuf {
 pub fn launch(files: &[PathBuf]) -> Launch {
     Launch {
         files: files.to_vec(),
-        model: ModelChoice { source: ModelSource::Named("demo".to_owned()), device: DeviceChoice::Cpu, dtype: None },
-        size: SizeRule::ShortSide(224),
+        source: Some(ModelSource::Named("demo".to_owned())),
+        device: Some(DeviceChoice::Cpu),
+        size: Some(SizeRule::ShortSide(224)),
+        ..Launch::default()
     }
 }
 

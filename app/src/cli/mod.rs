@@ -23,9 +23,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use dinoscope_engine::Cancel;
-use dinoscope_engine::dispatch::ModelChoice;
 
 use context::Context;
 use options::CommonOptions;
@@ -75,13 +75,15 @@ enum Command {
 
 /// Parses the arguments, executes them, and reports a failure in one line.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let given = Given::of(&matches);
     logger::install(&cli.common);
     let context = Context { options: cli.common, cancel: Cancel::default() };
-    exit::code_of(execute(cli.command, &cli.files, &context))
+    exit::code_of(execute(cli.command, &cli.files, given, &context))
 }
 
-fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Result<()> {
+fn execute(command: Option<Command>, files: &[PathBuf], given: Given, context: &Context) -> Result<()> {
     stop_on_interrupt(&context.cancel)?;
     if let Some(threads) = context.options.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
@@ -97,18 +99,37 @@ fn execute(command: Option<Command>, files: &[PathBuf], context: &Context) -> Re
         Some(Command::Completions(args)) => completions::run(&args, &mut Cli::command()),
         None => {
             refuse_mistyped_subcommand(files);
-            crate::gui::run(launch(files, context))
+            crate::gui::run(launch(files, given, context))
         }
     }
 }
 
-/// The window with these files, and with the model and size of the options.
-fn launch(files: &[PathBuf], context: &Context) -> Launch {
+/// Options that were given and are no defaults.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    model: bool,
+    device: bool,
+}
+
+impl Given {
+    fn of(matches: &ArgMatches) -> Self {
+        let is_given =
+            |name: &str| matches.value_source(name).is_some_and(|source| source != ValueSource::DefaultValue);
+        Self { model: ["model", "weights", "random_weights"].into_iter().any(is_given), device: is_given("device") }
+    }
+}
+
+/// The window with these files, and with the model and size of the options; what was not given is as it was last.
+fn launch(files: &[PathBuf], given: Given, context: &Context) -> Launch {
     let options = &context.options;
     Launch {
         files: files.to_vec(),
-        model: ModelChoice { source: options.source(), device: options.device.clone(), dtype: options.dtype },
-        size: options.size_rule(),
+        source: given.model.then(|| options.source()),
+        device: given.device.then(|| options.device.clone()),
+        dtype: options.dtype,
+        size: options.size,
+        config_folder: dirs::config_dir().map(|folder| folder.join("dinoscope")),
+        ..Launch::default()
     }
 }
 

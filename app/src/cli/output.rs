@@ -9,6 +9,7 @@ use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::features::Geometry;
 
 use super::exit;
+use crate::metadata;
 
 /// Endings of names that are meant as files, where a folder is asked for.
 const FILE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "npy", "safetensors", "json", "mp4", "webm"];
@@ -103,20 +104,12 @@ impl Origin {
 
     /// Width and height of the model's input, "1024x768".
     pub fn size(&self, geometry: &Geometry) -> String {
-        let (rows, cols) = geometry.grid;
-        format!("{}x{}", cols * self.stride, rows * self.stride)
+        metadata::input_size(self.stride, geometry)
     }
 
     /// The pairs that go into a file made from one picture.
     pub fn metadata(&self, geometry: &Geometry) -> Vec<(&'static str, String)> {
-        vec![
-            ("software", concat!("dinoscope ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("model", self.provenance.model.clone()),
-            ("weights", self.provenance.weights.clone()),
-            ("size", self.size(geometry)),
-            ("device", self.provenance.device.clone()),
-            ("dtype", self.provenance.dtype.clone()),
-        ]
+        metadata::of(&self.provenance, self.stride, geometry)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that a key or a menu entry does: one table, from which keys, menus and the help are made.
 
-use egui::{Context, Key, KeyboardShortcut, Modifiers};
+use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 use super::tools::ToolKind;
 
@@ -11,6 +11,14 @@ pub enum Action {
     Open,
     /// The picture on the clipboard.
     Paste,
+    /// What is on the canvas, to the clipboard.
+    Copy,
+    /// What is on the canvas, to a file.
+    Export,
+    /// The dialog for the workspace's file.
+    SaveWorkspace,
+    /// The reverse.
+    OpenWorkspace,
     /// Closes the active picture.
     Close,
     /// Takes the last step back.
@@ -35,6 +43,8 @@ pub enum Action {
     Use(ToolKind),
     /// The list of keys.
     Help,
+    /// Version and licences.
+    About,
     /// Dark or light.
     ToggleTheme,
     /// The list of models.
@@ -77,7 +87,9 @@ pub static TABLE: &[Entry] = &[
     entry(Action::Use(ToolKind::Pca), "PCA", plain(Key::Num2), "Tools"),
     entry(Action::Use(ToolKind::Matching), "Matching", plain(Key::Num3), "Tools"),
     entry(Action::Open, "Open…", plain(Key::O), "Files"),
-    entry(Action::Paste, "Paste picture", command(Key::V), "Files"),
+    entry(Action::OpenWorkspace, "Open workspace…", command_shift(Key::O), "Files"),
+    entry(Action::SaveWorkspace, "Save workspace…", command(Key::S), "Files"),
+    entry(Action::Export, "Export picture…", command(Key::E), "Files"),
     entry(Action::Close, "Close picture", command(Key::W), "Files"),
     entry(Action::NextPicture, "Next picture", plain(Key::PageDown), "Files"),
     entry(Action::PreviousPicture, "Previous picture", plain(Key::PageUp), "Files"),
@@ -85,6 +97,8 @@ pub static TABLE: &[Entry] = &[
     entry(Action::Quit, "Quit", command(Key::Q), "Files"),
     entry(Action::Redo, "Redo", command_shift(Key::Z), "Edit"),
     entry(Action::Undo, "Undo", command(Key::Z), "Edit"),
+    entry(Action::Copy, "Copy picture", command(Key::C), "Edit"),
+    entry(Action::Paste, "Paste picture or files", command(Key::V), "Edit"),
     entry(Action::Fit, "Fit the picture", plain(Key::F), "View"),
     entry(Action::FullSize, "100 %", plain(Key::Num0), "View"),
     entry(Action::ZoomIn, "Zoom in", plain(Key::Plus), "View"),
@@ -92,6 +106,15 @@ pub static TABLE: &[Entry] = &[
     entry(Action::PatchGrid, "Patch grid", plain(Key::G), "View"),
     entry(Action::ToggleTheme, "Dark or light", None, "View"),
     entry(Action::Help, "Keyboard shortcuts", plain(Key::Questionmark), "Help"),
+    entry(Action::About, "About dinoscope", None, "Help"),
+];
+
+/// Keys that do the same as those of the table, for people who know them from elsewhere.
+static ALIASES: &[(Action, KeyboardShortcut)] = &[
+    (Action::Open, KeyboardShortcut::new(Modifiers::COMMAND, Key::O)),
+    (Action::Redo, KeyboardShortcut::new(Modifiers::COMMAND, Key::Y)),
+    (Action::Help, KeyboardShortcut::new(Modifiers::NONE, Key::F1)),
+    (Action::ZoomIn, KeyboardShortcut::new(Modifiers::NONE, Key::Equals)),
 ];
 
 /// Mouse and held keys, for the help: what is done, and how.
@@ -114,13 +137,51 @@ pub fn shortcut_text(context: &Context, action: Action) -> String {
     shortcut.map(|shortcut| context.format_shortcut(&shortcut)).unwrap_or_default()
 }
 
-/// What the keys pressed in this frame ask for; nothing while somebody types.
+/// What the keys pressed in this frame ask for. While somebody types, only what no text field understands.
 pub fn pressed(context: &Context) -> Vec<Action> {
-    if context.egui_wants_keyboard_input() {
-        return Vec::new();
-    }
-    let asked = |entry: &&Entry| {
-        entry.shortcut.is_some_and(|shortcut| context.input_mut(|input| input.consume_shortcut(&shortcut)))
+    let is_typing = context.text_edit_focused();
+    let is_meant = |action: Action, shortcut: &KeyboardShortcut| {
+        let is_of_text = matches!(action, Action::Undo | Action::Redo | Action::Copy | Action::Paste);
+        !is_typing || (shortcut.modifiers.command && !is_of_text)
     };
-    TABLE.iter().filter(asked).map(|entry| entry.action).collect()
+    let keys = TABLE.iter().filter_map(|entry| Some((entry.action, entry.shortcut?)));
+    let mut asked: Vec<Action> = keys
+        .chain(ALIASES.iter().copied())
+        .filter(|(action, shortcut)| is_meant(*action, shortcut))
+        .filter(|(_, shortcut)| context.input_mut(|input| input.consume_shortcut(shortcut)))
+        .map(|(action, _)| action)
+        .collect();
+    // The system's copy arrives as an event of its own, without its key.
+    if !is_typing && context.input(|input| input.events.contains(&Event::Copy)) {
+        asked.push(Action::Copy);
+    }
+    asked
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_does_two_things() {
+        let keys = TABLE.iter().filter_map(|entry| entry.shortcut).chain(ALIASES.iter().map(|(_, key)| *key));
+        let mut seen = HashSet::new();
+        keys.for_each(|key| assert!(seen.insert(key), "{key:?} stands twice"));
+    }
+
+    #[test]
+    fn keys_with_shift_come_before_those_without() {
+        // Shift is ignored where a shortcut does not name it, so the longer one must be asked first.
+        for (place, entry) in TABLE.iter().enumerate() {
+            let Some(key) = entry.shortcut.filter(|key| key.modifiers.shift) else { continue };
+            let plain = TABLE.iter().position(|other| {
+                other.shortcut.is_some_and(|other| {
+                    other.logical_key == key.logical_key && !other.modifiers.shift && other.modifiers.command
+                })
+            });
+            assert!(plain.is_none_or(|plain| place < plain), "{}", entry.name);
+        }
+    }
 }

@@ -150,6 +150,11 @@ impl Documents {
         })
     }
 
+    /// The second picture as it was chosen, if it was.
+    pub fn chosen_partner(&self) -> Option<PictureId> {
+        self.partner.filter(|&id| self.get(id).is_some())
+    }
+
     /// Chooses the second picture; the active one exchanges places.
     pub fn set_partner(&mut self, id: PictureId) {
         if Some(id) == self.active {

@@ -4,33 +4,41 @@ mod actions;
 mod app;
 mod canvas;
 mod device;
+mod dialogs;
 mod documents;
+mod errands;
+mod files;
 mod notices;
 mod overlay;
 mod panels;
 mod placed;
+mod running;
 mod samples;
 mod settings;
 mod shared;
 mod theme;
 mod tools;
+mod workspace;
 
 use anyhow::{Result, anyhow};
 use eframe::egui_wgpu::WgpuConfiguration;
 
 pub use app::{App, Launch};
 pub use device::wgpu_setup;
+pub use dialogs::{Answer, AskPerson, Question, QuestionKind};
 
 /// Opens the window and returns when it is closed.
 ///
 /// # Errors
 /// Where there is no display, or no graphics device.
 pub fn run(launch: Launch) -> Result<()> {
+    let (settings, _) = launch.config_folder.as_deref().map_or_else(Default::default, settings::Settings::read);
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("dinoscope")
             .with_app_id("dinoscope")
-            .with_inner_size([1280.0, 800.0])
+            .with_inner_size(settings.window)
+            .with_maximized(settings.is_maximized)
             .with_min_inner_size([880.0, 560.0])
             .with_drag_and_drop(true),
         wgpu_options: WgpuConfiguration { wgpu_setup: wgpu_setup(), ..WgpuConfiguration::default() },

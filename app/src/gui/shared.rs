@@ -1,22 +1,24 @@
 //! What all parts of the window share: pictures, features, what is placed, what runs, what went wrong.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dinoscope_engine::Progress;
 use dinoscope_engine::cache::{CachedFeatures, FeatureCache, FeatureKey};
 use dinoscope_engine::dispatch::{
-    Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, RequestId,
+    Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, PictureSource,
+    RequestId,
 };
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::{Filter, SizeRule};
 
 use super::canvas::Canvas;
-use super::documents::{Content, Documents, Loaded};
+use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
 use super::overlay::PicturePainter;
 use super::placed::History;
+use super::samples;
 use super::settings::Settings;
 use super::tools::foreground::Foregrounds;
 
@@ -52,6 +54,8 @@ pub struct Shared {
     /// What the worker was last asked to encode.
     wanted: Vec<FeatureKey>,
     encoding: Option<RequestId>,
+    /// Which picture a request opens.
+    opening: HashMap<RequestId, PictureId>,
     last_encode: Option<Duration>,
 }
 
@@ -109,6 +113,7 @@ impl Shared {
             failed: Vec::new(),
             wanted: Vec::new(),
             encoding: None,
+            opening: HashMap::new(),
             last_encode: None,
         };
         shared.load_model(choice);
@@ -125,6 +130,67 @@ impl Shared {
         let id = self.dispatcher.send(command);
         self.running.insert(id, Running { label: label.into(), since: Instant::now(), progress: None });
         id
+    }
+
+    /// Opens a picture; it is not the active one by itself, unless it is the only one.
+    pub fn open(&mut self, name: String, origin: Origin, source: PictureSource) -> PictureId {
+        let picture = self.documents.add(name, origin);
+        self.decode(picture, source);
+        picture
+    }
+
+    /// Tries a picture again that could not be read.
+    pub fn reopen(&mut self, picture: PictureId) {
+        let Some(document) = self.documents.get_mut(picture) else { return };
+        let source = match &document.origin {
+            Origin::File(path) => PictureSource::File(path.clone()),
+            Origin::Sample(name) => match samples::find(name) {
+                Some(sample) => PictureSource::Embedded { name: sample.name, bytes: sample.bytes },
+                None => return,
+            },
+            Origin::Clipboard => return,
+        };
+        document.content = Content::Loading;
+        self.decode(picture, source);
+    }
+
+    fn decode(&mut self, picture: PictureId, source: PictureSource) {
+        let name = self.documents.get(picture).map(|document| document.name.clone()).unwrap_or_default();
+        let id = self.send(Command::Open { picture, source }, format!("opening {name}"));
+        self.opening.insert(id, picture);
+    }
+
+    /// Closes a picture with everything that belongs to it.
+    pub fn close(&mut self, picture: PictureId) {
+        let opening = self.opening.iter().find(|(_, opened)| **opened == picture).map(|(id, _)| *id);
+        if let Some(id) = opening {
+            self.cancel(id);
+        }
+        self.documents.close(picture);
+        self.cache.forget(picture);
+        self.foregrounds.forget(picture);
+        self.placed.purge(|placed| {
+            placed.queries.retain(|query| query.picture != picture);
+            placed.foregrounds.remove(&picture);
+        });
+    }
+
+    /// Whether a command opens a picture.
+    pub fn is_opening(&self, id: RequestId) -> bool {
+        self.opening.contains_key(&id)
+    }
+
+    /// Whether the worker was asked for features of a picture.
+    pub fn is_wanted(&self, picture: PictureId) -> bool {
+        self.encoding.is_some() && self.wanted.iter().any(|key| key.picture == picture)
+    }
+
+    /// What is written into files made from the features of a picture; nothing before it is encoded.
+    pub fn metadata(&mut self, picture: PictureId) -> Vec<(String, String)> {
+        let Some(features) = self.features(picture) else { return Vec::new() };
+        let ModelState::Ready(info) = &self.model.state else { return Vec::new() };
+        let pairs = crate::metadata::of(&features.provenance, info.stride, &features.geometry);
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Stops a command.
@@ -238,6 +304,14 @@ impl Shared {
                 }
                 outcome => {
                     self.running.remove(&id);
+                    if let Some(picture) = self.opening.remove(&id)
+                        && let Outcome::Failed(failure) = &outcome
+                    {
+                        if let Some(document) = self.documents.get_mut(picture) {
+                            document.content = Content::Failed(failure.message.clone());
+                        }
+                        continue;
+                    }
                     if self.encoding == Some(id) {
                         self.encoding = None;
                         self.wanted.clear();

@@ -38,6 +38,14 @@ pub const TAB10: [[u8; 3]; 10] = [
     [0x17, 0xbe, 0xcf],
 ];
 
+/// Failures: readable on panels of either theme.
+pub fn danger(theme: Theme) -> Color32 {
+    match theme {
+        Theme::Dark => Color32::from_rgb(0xFF, 0x8A, 0x80),
+        Theme::Light => Color32::from_rgb(0xB3, 0x1B, 0x1B),
+    }
+}
+
 /// Positive and negative queries: told apart by their sign too.
 pub const POSITIVE: Color32 = Color32::from_rgb(0x3D, 0xDC, 0x84);
 /// See [`POSITIVE`].
@@ -56,6 +64,8 @@ pub fn install(context: &Context) {
                 (TextStyle::Monospace, FontId::monospace(12.5)),
             ]
             .into();
+            // Ctrl+C copies the picture; a label that was swiped by accident would take it away.
+            style.interaction.selectable_labels = false;
             style.spacing.item_spacing = vec2(8.0, 8.0);
             style.spacing.button_padding = vec2(8.0, 4.0);
             style.spacing.interact_size.y = 24.0;

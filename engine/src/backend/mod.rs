@@ -28,7 +28,7 @@ pub trait Backbone: Send {
 }
 
 /// Type of weights and of matrix inputs; accumulation and the residual stream are always f32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Dtype {
     /// 32 bits.
     F32,
@@ -50,7 +50,7 @@ impl Dtype {
 }
 
 /// `--device`
-#[derive(Clone, Debug, PartialEq, Eq, Default, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Hash, serde::Serialize, serde::Deserialize)]
 pub enum DeviceChoice {
     /// CUDA, then Metal, then CPU: the first that is built in and works.
     #[default]

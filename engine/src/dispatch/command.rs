@@ -25,7 +25,7 @@ pub struct RequestId(pub u64);
 pub struct PictureId(pub u64);
 
 /// A model as a person chooses it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ModelChoice {
     /// Which weights.
     pub source: ModelSource,

@@ -10,7 +10,7 @@ use super::PictureError;
 pub const MAX_INPUT_PIXELS: usize = 100_000_000;
 
 /// `--size`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum SizeRule {
     /// `N`: the short side, rounded up to the stride; the long side keeps the aspect ratio, rounded up likewise.
     ShortSide(usize),

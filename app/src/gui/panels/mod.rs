@@ -1,6 +1,9 @@
 //! The parts of the window around the canvas.
 
+pub mod about;
 pub mod controls;
+pub mod drop_zone;
+pub mod export;
 pub mod filmstrip;
 pub mod help;
 pub mod menu;

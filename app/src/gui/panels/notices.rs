@@ -1,52 +1,91 @@
 //! Sentences over the canvas: what went wrong, with a button that mends it.
 
 use dinoscope_engine::dispatch::Remedy;
-use egui::{Area, Context, Frame, Id, Order, Rect, vec2};
+use egui::{Align, Area, Button, Context, Frame, Id, Label, Layout, Margin, Order, Rect, RichText, Ui, vec2};
+use egui_material_icons::icons;
 
-use crate::gui::notices::Notices;
+use crate::gui::notices::{Notice, Notices, Offer};
+use crate::gui::theme;
 
-/// Shows what there is to say at the lower edge of the canvas; the remedy that was asked for, if any.
-pub fn show(context: &Context, notices: &mut Notices, canvas: Rect) -> Option<Remedy> {
-    let mut asked = None;
+/// Widest notice, in points.
+const WIDTH: f32 = 520.0;
+
+/// Shows what there is to say at the lower edge of the canvas; what a person has accepted.
+pub fn show(context: &Context, notices: &mut Notices, canvas: Rect) -> Option<Offer> {
+    let mut accepted = None;
     let mut dismissed = None;
     let current = notices.current().to_vec();
     if current.is_empty() {
         return None;
     }
-    let position = canvas.left_bottom() + vec2(12.0, -12.0);
+    if let Some(next) = notices.next_end() {
+        context.request_repaint_after(next);
+    }
+    let width = (canvas.width() - 24.0).min(WIDTH);
     Area::new(Id::unique("notices"))
         .order(Order::Foreground)
         .pivot(egui::Align2::LEFT_BOTTOM)
-        .fixed_pos(position)
+        .fixed_pos(canvas.left_bottom() + vec2(12.0, -12.0))
+        .default_width(width)
         .show(context, |ui| {
-            ui.set_max_width((canvas.width() - 24.0).min(560.0));
+            ui.set_max_width(width);
             for (index, notice) in current.iter().enumerate() {
-                Frame::popup(ui.style()).show(ui, |ui| {
-                    ui.horizontal(|ui| {
-                        ui.label(&notice.message);
-                        if let Some(remedy) = &notice.remedy
-                            && ui.button(remedy_text(remedy)).clicked()
-                        {
-                            asked = Some(remedy.clone());
-                            dismissed = Some(index);
-                        }
-                        if ui.small_button("Dismiss").clicked() {
-                            dismissed = Some(index);
-                        }
-                    });
+                Frame::popup(ui.style()).inner_margin(Margin::symmetric(12, 8)).show(ui, |ui| {
+                    let answer = one(ui, notice);
+                    if answer.is_some() {
+                        dismissed = Some(index);
+                    }
+                    if let Some(Answer::Accept) = answer {
+                        accepted.clone_from(&notice.offer);
+                    }
                 });
             }
         });
     if let Some(index) = dismissed {
         notices.dismiss(index);
     }
-    asked
+    accepted
 }
 
-fn remedy_text(remedy: &Remedy) -> String {
-    match remedy {
-        Remedy::Download(name) => format!("Download {name}…"),
-        Remedy::UseCpu => "Use CPU".to_owned(),
-        Remedy::GiveToken(_) => "Enter a token…".to_owned(),
+enum Answer {
+    Accept,
+    Dismiss,
+}
+
+fn one(ui: &mut Ui, notice: &Notice) -> Option<Answer> {
+    let mut answer = None;
+    let (icon, colour) = if notice.is_error {
+        (icons::ICON_ERROR, theme::danger(ui.ctx().theme()))
+    } else {
+        (icons::ICON_INFO, theme::accent(ui.ctx().theme()))
+    };
+    ui.horizontal_top(|ui| {
+        ui.label(icon.rich_text().size(18.0).color(colour));
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+            let close = ui.add(Button::new(icons::ICON_CLOSE.rich_text()).frame(false)).on_hover_text("Dismiss");
+            close.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Dismiss"));
+            if close.clicked() {
+                answer = Some(Answer::Dismiss);
+            }
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                let text = RichText::new(&notice.message);
+                ui.add(Label::new(if notice.is_error { text.color(colour) } else { text }).wrap());
+                if let Some(offer) = &notice.offer
+                    && ui.button(offer_text(offer)).clicked()
+                {
+                    answer = Some(Answer::Accept);
+                }
+            });
+        });
+    });
+    answer
+}
+
+fn offer_text(offer: &Offer) -> String {
+    match offer {
+        Offer::Mend(Remedy::Download(name)) => format!("Download {name}…"),
+        Offer::Mend(Remedy::UseCpu) => "Use CPU".to_owned(),
+        Offer::Mend(Remedy::GiveToken(_)) => "Enter a token…".to_owned(),
+        Offer::ShowFile(_) => "Show file".to_owned(),
     }
 }

@@ -69,6 +69,15 @@ impl Choices {
             self.usual = kind;
         }
     }
+
+    /// The same for pictures of other names; what has no new name is left out.
+    pub fn renamed(&self, name: impl Fn(PictureId) -> Option<PictureId>) -> Self {
+        Self {
+            usual: self.usual,
+            own: self.own.iter().filter_map(|(&id, &kind)| Some((name(id)?, kind))).collect(),
+            files: self.files.iter().filter_map(|(&id, path)| Some((name(id)?, path.clone()))).collect(),
+        }
+    }
 }
 
 /// What the brush does.

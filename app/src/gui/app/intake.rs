@@ -1,0 +1,176 @@
+//! Files that come in: dropped, pasted, chosen in a dialog, named on the command line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dinoscope_engine::dispatch::{Command, Export, ModelChoice, PictureSource};
+use dinoscope_engine::encoder::ModelSource;
+use egui::{Context, Event};
+
+use super::App;
+use crate::gui::dialogs::{Answer, Purpose, folder_of};
+use crate::gui::documents::Origin;
+use crate::gui::errands::{Errand, Report, Start};
+use crate::gui::files::{Circumstances, Found};
+use crate::gui::panels::drop_zone::Hovering;
+use crate::gui::samples::SAMPLES;
+
+impl App {
+    pub(super) fn open_sample(&mut self, place: usize) {
+        let Some(sample) = SAMPLES.get(place) else { return };
+        let origin = Origin::Sample(sample.name.to_owned());
+        let known = self.shared.documents.iter().find(|document| document.origin == origin).map(|known| known.id);
+        if let Some(id) = known {
+            self.shared.documents.activate(id);
+            return;
+        }
+        let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
+        let id = self.shared.open(sample.name.to_owned(), origin, source);
+        self.shared.documents.activate(id);
+    }
+
+    fn circumstances(&self, is_mask_meant: bool) -> Circumstances {
+        let active = self.shared.documents.active().and_then(|document| document.loaded());
+        let active_size = active.map(|loaded| (loaded.pixels.width, loaded.pixels.height));
+        Circumstances { active_size, is_mask_meant }
+    }
+
+    /// Finds out what paths are, and opens them then.
+    pub(super) fn look_at(&mut self, paths: Vec<PathBuf>, is_mask_meant: bool) {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let paths = paths.into_iter().map(absolute).collect();
+        self.errands.send(Errand::Open(paths, self.circumstances(is_mask_meant)));
+    }
+
+    /// Files that hover or were dropped, and what was pasted.
+    pub(super) fn take_input(&mut self, context: &Context) {
+        let (dropped, hovered, is_mask_meant) = context.input(|input| {
+            let dropped: Vec<PathBuf> = input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect();
+            let hovered: Vec<PathBuf> = input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect();
+            (dropped, (!input.raw.hovered_files.is_empty()).then_some(hovered), input.modifiers.shift)
+        });
+        if !dropped.is_empty() {
+            self.look_at(dropped, is_mask_meant);
+        }
+        match hovered {
+            None => self.hovering = None,
+            Some(paths) => {
+                let circumstances = self.circumstances(is_mask_meant);
+                if self.hovering.as_ref().is_none_or(|now| now.paths != paths || now.circumstances != circumstances) {
+                    self.errands.send(Errand::Announce(paths.clone(), circumstances));
+                    self.hovering = Some(Hovering { paths, circumstances, found: None });
+                }
+            }
+        }
+        if !context.text_edit_focused() {
+            let pasted = context.input(|input| {
+                let pasted =
+                    input.events.iter().filter(|event| matches!(event, Event::Paste(_) | Event::PasteImage(_)));
+                pasted.cloned().collect::<Vec<_>>()
+            });
+            for event in pasted {
+                match event {
+                    Event::PasteImage(image) => self.errands.send(Errand::Paste(image)),
+                    Event::Paste(text) => self.errands.send(Errand::OpenText(text, self.circumstances(false))),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What the errands' thread and the dialogs have brought.
+    pub(super) fn take_reports(&mut self) {
+        for report in self.errands.reports() {
+            match report {
+                Report::Found(found) => self.open_found(found),
+                Report::Announced(paths, found) => {
+                    if let Some(now) = self.hovering.as_mut().filter(|now| now.paths == paths) {
+                        now.found = Some(found);
+                    }
+                }
+                Report::Workspace(path, start, read) => self.workspace_read(&path, start, read),
+                Report::Pasted(picture) => {
+                    self.pasted += 1;
+                    let name = format!("Pasted picture {}", self.pasted);
+                    let id = self.shared.open(name, Origin::Clipboard, PictureSource::Pixels(Arc::new(picture)));
+                    self.shared.documents.activate(id);
+                }
+                Report::Sample(place, image) => self.filmstrip.take_sample(place, image),
+                Report::NotWritten(sentence) => self.shared.notices.error(&sentence, None),
+            }
+        }
+        if let Some((purpose, answer)) = self.dialogs.answer() {
+            self.answered(purpose, answer);
+        }
+    }
+
+    fn answered(&mut self, purpose: Purpose, answer: Answer) {
+        let paths = match answer {
+            Ok(paths) => paths,
+            Err(sentence) => {
+                self.shared.notices.error(&sentence, None);
+                return;
+            }
+        };
+        let Some(first) = paths.first().cloned() else { return };
+        match purpose {
+            Purpose::Open => self.look_at(paths, false),
+            Purpose::OpenWorkspace => self.errands.send(Errand::ReadWorkspace(first, Start::Person)),
+            Purpose::SaveWorkspace => {
+                let text = self.workspace().to_text();
+                self.write(first, Export::Text(text), Vec::new());
+            }
+            Purpose::Export(what, metadata) => self.write(first, *what, metadata),
+        }
+    }
+
+    fn write(&mut self, path: PathBuf, what: Export, metadata: Vec<(String, String)>) {
+        self.shared.settings.folder = folder_of(&path);
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.shared.send(Command::Export { what, path, metadata }, format!("writing {name}"));
+    }
+
+    fn open_found(&mut self, found: Found) {
+        match found.refused.as_slice() {
+            [] => {}
+            few @ ([_] | [_, _]) => few.iter().for_each(|sentence| self.shared.notices.error(sentence, None)),
+            [first, rest @ ..] => {
+                let sentence = format!("{first}; {} more files cannot be opened either", rest.len());
+                self.shared.notices.error(&sentence, None);
+            }
+        }
+        if let Some(path) = found.workspace {
+            self.errands.send(Errand::ReadWorkspace(path, Start::Person));
+            return;
+        }
+        if let Some(path) = found.checkpoint {
+            let choice = (*self.shared.model.choice).clone();
+            self.shared.load_model(ModelChoice { source: ModelSource::Path(path), ..choice });
+        }
+        if let Some(path) = found.mask {
+            self.use_mask(path);
+        }
+        let mut first = None;
+        for path in found.pictures {
+            let id = self.shared.documents.of_file(&path).unwrap_or_else(|| self.open_picture(path));
+            first.get_or_insert(id);
+        }
+        if let Some(id) = first {
+            self.shared.documents.activate(id);
+        }
+    }
+
+    fn open_picture(&mut self, path: PathBuf) -> dinoscope_engine::dispatch::PictureId {
+        self.shared.settings.remember(&path);
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.shared.open(name, Origin::File(path.clone()), PictureSource::File(path))
+    }
+
+    fn use_mask(&mut self, path: PathBuf) {
+        let Some(picture) = self.shared.documents.active_id() else {
+            self.shared.notices.error("A mask needs a picture: open the picture first", None);
+            return;
+        };
+        self.shared.foregrounds.set_mask_file(picture, path);
+    }
+}

@@ -1,0 +1,244 @@
+//! The window as eframe sees it: events in `logic`, painting in `ui`.
+
+mod acts;
+mod intake;
+mod keeping;
+mod stage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dinoscope_engine::backend::{DeviceChoice, Dtype};
+use dinoscope_engine::dispatch::{Dispatcher, ModelChoice, Outcome, PictureId, RequestId};
+use dinoscope_engine::encoder::{DEMO, ModelSource};
+use dinoscope_engine::gpu::Gpu;
+use dinoscope_engine::image::SizeRule;
+use egui::{CentralPanel, Context, Frame, Margin, Panel, Rect, ScrollArea, Ui};
+
+use super::actions;
+use super::device::DeviceHealth;
+use super::dialogs::{AskPerson, Dialogs};
+use super::errands::{Errand, Errands};
+use super::overlay::PicturePainter;
+use super::panels::drop_zone::{self, Hovering};
+use super::panels::filmstrip::{self, Filmstrip};
+use super::panels::models::Models;
+use super::panels::{about, export, help, menu, notices, rail, status};
+use super::settings::Settings;
+use super::shared::Shared;
+use super::theme;
+use super::tools::Tools;
+use keeping::Keeper;
+
+/// Short side of the model's input where nothing else was chosen.
+const DEFAULT_SIZE: usize = 768;
+
+/// How the window is started. What is `None` is as it was when the program ended last.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// Files to open; without any, the last workspace, and at the first start a sample picture.
+    pub files: Vec<PathBuf>,
+    /// The model.
+    pub source: Option<ModelSource>,
+    /// Where it runs.
+    pub device: Option<DeviceChoice>,
+    /// Its precision.
+    pub dtype: Option<Dtype>,
+    /// Size of its input.
+    pub size: Option<SizeRule>,
+    /// Folder of settings and of the last workspace; `None`: nothing is remembered.
+    pub config_folder: Option<PathBuf>,
+    /// Who answers dialogs for files.
+    pub ask: AskPerson,
+}
+
+impl Launch {
+    /// The model that was asked for; what was not is as it was last.
+    fn model(&self, last: Option<&ModelChoice>) -> ModelChoice {
+        let named = || ModelSource::Named(DEMO.to_owned());
+        let is_last = self.source.is_none() && self.device.is_none();
+        ModelChoice {
+            source: self.source.clone().or_else(|| last.map(|last| last.source.clone())).unwrap_or_else(named),
+            device: self.device.clone().or_else(|| last.map(|last| last.device.clone())).unwrap_or_default(),
+            dtype: self.dtype.or_else(|| last.filter(|_| is_last).and_then(|last| last.dtype)),
+        }
+    }
+}
+
+/// The window.
+pub struct App {
+    shared: Shared,
+    health: DeviceHealth,
+    tools: Tools,
+    models: Models,
+    filmstrip: Filmstrip,
+    errands: Errands,
+    dialogs: Dialogs,
+    keeper: Keeper,
+    hovering: Option<Hovering>,
+    is_help_open: bool,
+    is_about_open: bool,
+    shown: Vec<PictureId>,
+    copying: Option<RequestId>,
+    /// Pictures pasted so far.
+    pasted: usize,
+}
+
+impl App {
+    /// Sets everything up on eframe's graphics device.
+    ///
+    /// # Errors
+    /// Where eframe has no wgpu device.
+    pub fn new(creation: &eframe::CreationContext<'_>, launch: Launch) -> Result<Self, String> {
+        let render_state = creation.wgpu_render_state.as_ref().ok_or("no graphics device was found")?;
+        let context = &creation.egui_ctx;
+        theme::install(context);
+        let gpu = Gpu { device: render_state.device.clone(), queue: render_state.queue.clone() };
+        let painter = PicturePainter::new(gpu.clone(), render_state);
+        let wake = {
+            let context = context.clone();
+            move || context.request_repaint()
+        };
+        let health = DeviceHealth::listen(&gpu.device, wake.clone());
+        let dispatcher = Dispatcher::new(Some(gpu), Arc::new(wake.clone()));
+        let (settings, damage) = launch.config_folder.as_deref().map_or_else(Default::default, Settings::read);
+        context.set_theme(settings.theme);
+        context.set_zoom_factor(settings.zoom);
+        let model = launch.model(settings.model.as_ref());
+        let size = launch.size.or(settings.size).unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE));
+        let (tool, tool_settings) = (settings.tool, settings.tools.clone());
+        let keeper = Keeper::new(launch.config_folder, settings.clone());
+        let mut app = Self {
+            shared: Shared::new(dispatcher, painter, model, size, settings),
+            health,
+            tools: Tools::default(),
+            models: Models::default(),
+            filmstrip: Filmstrip::default(),
+            errands: Errands::new(wake),
+            dialogs: Dialogs::new(launch.ask),
+            keeper,
+            hovering: None,
+            is_help_open: false,
+            is_about_open: false,
+            shown: Vec::new(),
+            copying: None,
+            pasted: 0,
+        };
+        app.tools.active = tool;
+        app.restore_tools(&tool_settings);
+        if let Some(sentence) = damage {
+            app.shared.notices.error(&sentence, None);
+        }
+        if launch.files.is_empty() {
+            app.restore_last();
+        } else {
+            app.look_at(launch.files, false);
+        }
+        app.errands.send(Errand::Samples);
+        Ok(app)
+    }
+
+    fn take_events(&mut self, context: &Context) {
+        for event in self.shared.receive(context, &self.shown) {
+            match &event.outcome {
+                Outcome::Drawn(picture) if self.copying == Some(event.id) => self.copied(context, picture),
+                Outcome::Exported(path) => self.shared.notices.written(path.clone()),
+                Outcome::Failed(failure) => self.shared.notices.error(&failure.message, failure.remedy.clone()),
+                _ => {}
+            }
+            self.tools.receive(&mut self.shared, &event);
+        }
+        for error in self.health.take_errors() {
+            self.shared.notices.error(&error, None);
+        }
+    }
+
+    fn inspector(&mut self, ui: &mut Ui) {
+        let context = ui.ctx().clone();
+        let footer = Frame::new().inner_margin(Margin::symmetric(0, 8));
+        let mut chosen = None;
+        Panel::bottom("export").frame(footer).show_separator_line(true).show(ui, |ui| {
+            chosen = export::button(ui, self.tools.current(), &mut self.shared);
+        });
+        if let Some(what) = chosen {
+            self.export(&context, what);
+        }
+        ui.add_space(8.0);
+        ui.heading(self.tools.active.name());
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.tools.current().inspector(ui, &mut self.shared));
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, context: &Context, _frame: &mut eframe::Frame) {
+        self.take_events(context);
+        self.take_reports();
+        self.take_input(context);
+        for action in actions::pressed(context) {
+            self.act(context, action);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let context = ui.ctx().clone();
+        let mut asked = Vec::new();
+        Panel::top("menu").show(ui, |ui| asked = menu::show(ui, &mut self.shared, self.tools.current()));
+        asked.into_iter().for_each(|asked| self.chosen_in_menu(&context, asked));
+        Panel::bottom("status").exact_size(28.0).show(ui, |ui| status::show(ui, &mut self.shared, &self.shown));
+        if self.filmstrip.has_content(&self.shared) {
+            let mut asked = None;
+            Panel::bottom("filmstrip")
+                .exact_size(filmstrip::HEIGHT)
+                .show(ui, |ui| asked = self.filmstrip.show(ui, &self.shared));
+            if let Some(asked) = asked {
+                self.chosen_in_filmstrip(&context, asked);
+            }
+        }
+        Panel::left("rail").resizable(false).exact_size(theme::RAIL_WIDTH).show(ui, |ui| {
+            if let Some(kind) = rail::show(ui, self.tools.active) {
+                self.tools.active = kind;
+            }
+        });
+        Panel::right("inspector").resizable(false).exact_size(theme::INSPECTOR_WIDTH).show(ui, |ui| self.inspector(ui));
+        let mut canvas_rect = Rect::NOTHING;
+        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| {
+            canvas_rect = ui.max_rect();
+            self.canvas(ui);
+            status::bar_over_canvas(ui, &self.shared, canvas_rect);
+        });
+        if let Some(offer) = notices::show(&context, &mut self.shared.notices, canvas_rect) {
+            self.accept(offer);
+        }
+        help::show(&context, &mut self.is_help_open);
+        about::show(&context, &mut self.is_about_open);
+        self.models.show(&context, &mut self.shared);
+        if let Some(hovering) = &self.hovering {
+            drop_zone::show(&context, hovering, canvas_rect);
+        }
+        self.keep(&context);
+    }
+
+    fn on_exit(&mut self) {
+        self.keep_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_what_was_remembered() {
+        let last = ModelChoice {
+            source: ModelSource::Named("vits16".to_owned()),
+            device: DeviceChoice::Cpu,
+            dtype: Some(Dtype::Bf16),
+        };
+        assert_eq!(Launch::default().model(Some(&last)), last);
+        let other = ModelSource::Named("vitb16".to_owned());
+        let launch = Launch { source: Some(other.clone()), ..Launch::default() };
+        let expected = ModelChoice { source: other, device: DeviceChoice::Cpu, dtype: None };
+        assert_eq!(launch.model(Some(&last)), expected, "a precision that suited one model may not suit another");
+        assert_eq!(Launch::default().model(None).source, ModelSource::Named(DEMO.to_owned()));
+    }
+}
