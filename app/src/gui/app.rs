@@ -14,7 +14,6 @@ use super::device::DeviceHealth;
 use super::documents::{Content, Origin};
 use super::overlay::{Layer, LayerContent, PicturePainter};
 use super::panels::{filmstrip, help, menu, models::Models, notices, rail, status};
-use super::samples::SAMPLES;
 use super::settings::{Settings, ThemeChoice};
 use super::shared::Shared;
 use super::theme;
@@ -73,17 +72,10 @@ impl App {
             shown: Vec::new(),
         };
         if launch.files.is_empty() {
-            app.open_sample(0);
+            app.shared.open_sample(0);
         }
         launch.files.into_iter().for_each(|path| app.open_file(path));
         Ok(app)
-    }
-
-    fn open_sample(&mut self, index: usize) {
-        let Some(sample) = SAMPLES.get(index) else { return };
-        let picture = self.shared.documents.add(sample.name.to_owned(), Origin::Sample(sample.name.to_owned()));
-        let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
-        self.shared.send(Command::Open { picture, source }, format!("opening {}", sample.name));
     }
 
     fn open_file(&mut self, path: PathBuf) {
@@ -156,7 +148,7 @@ impl App {
             pictures.push((id, document.name.clone(), size, geometry));
         }
         let mut canvas = std::mem::take(&mut self.shared.canvas);
-        let views = canvas.views(ui, area, &pictures);
+        let views = canvas.views(ui, area, self.tools.current().columns(), &pictures);
         self.shared.canvas = canvas;
         let tool = self.tools.current();
         tool.update(ui, &mut self.shared, &views);
@@ -176,6 +168,10 @@ impl App {
             if !self.shared.canvas.is_layer_hidden {
                 self.tools.current().paint(&painter, &self.shared, view);
             }
+        }
+        if !self.shared.canvas.is_layer_hidden {
+            let painter = ui.painter().with_clip_rect(area);
+            self.tools.current().paint_across(&painter, &self.shared, &views);
         }
     }
 

@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use dinoscope_engine::Progress;
 use dinoscope_engine::cache::{CachedFeatures, FeatureCache, FeatureKey};
 use dinoscope_engine::dispatch::{
-    Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, RequestId,
+    Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, PictureSource,
+    RequestId,
 };
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::{Filter, SizeRule};
 
 use super::canvas::Canvas;
-use super::documents::{Content, Documents, Loaded};
+use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
 use super::overlay::PicturePainter;
 use super::placed::History;
+use super::samples::SAMPLES;
 use super::settings::Settings;
 use super::tools::foreground::Foregrounds;
 
@@ -125,6 +127,15 @@ impl Shared {
         let id = self.dispatcher.send(command);
         self.running.insert(id, Running { label: label.into(), since: Instant::now(), progress: None });
         id
+    }
+
+    /// Opens a sample picture; `None` where there is no such.
+    pub fn open_sample(&mut self, index: usize) -> Option<PictureId> {
+        let sample = SAMPLES.get(index)?;
+        let picture = self.documents.add(sample.name.to_owned(), Origin::Sample(sample.name.to_owned()));
+        let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
+        self.send(Command::Open { picture, source }, format!("opening {}", sample.name));
+        Some(picture)
     }
 
     /// Stops a command.
