@@ -272,7 +272,7 @@ impl Command {
         match self {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::LoadModel(_) | Self::Encode(_) => Lane::Model,
-            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Foreground(_) => Lane::Analysis,
+            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
             // Deleting waits for downloads, whose files it could take away.
             Self::Download { .. } | Self::RemoveModel { .. } => Lane::Download,
@@ -286,7 +286,8 @@ impl Command {
             | (Self::Encode(_), Self::Encode(_))
             | (Self::Pca(_), Self::Pca(_))
             | (Self::Cluster(_), Self::Cluster(_))
-            | (Self::Match(_), Self::Match(_)) => true,
+            | (Self::Match(_), Self::Match(_))
+            | (Self::Thin(_), Self::Thin(_)) => true,
             (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
             _ => false,
         }
