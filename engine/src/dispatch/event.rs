@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 
 use super::command::{ModelChoice, PictureId, RequestId};
 use crate::analysis::clustering::Labels;
