@@ -5,22 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use dinoscope_engine::analysis::foreground::PatchMask;
-use dinoscope_engine::analysis::matching::{MatchOptions, Pair, Side, colours, matches, thin};
-use dinoscope_engine::draw::lines::{Line, common_height, side_by_side, stacked};
-use dinoscope_engine::draw::overlay::{Interpolation, colours_over_picture};
+use dinoscope_engine::analysis::matching::{MatchOptions, Side, colours, matches, thin};
+use dinoscope_engine::analysis::pairs;
+use dinoscope_engine::draw::matching::{self as drawing, figure, line_distance};
 use dinoscope_engine::features::FeatureGrid;
 use dinoscope_engine::image::write::write_picture;
-use dinoscope_engine::image::{Mask, Picture, read_mask};
+use dinoscope_engine::image::{Mask, read_mask};
 use dinoscope_engine::output::write_atomically;
-use serde_json::{Value, json};
 
 use super::context::Context;
 use super::output::{Origin, check_files};
 use super::pictures::{Prepare, Prepared, mask_on_grid};
-
-/// Least distance between the left ends of lines in pixels, as in the reference's notebook, but of the picture as it is
-/// drawn: large pictures do not drown in lines, and small ones get some.
-const LINE_DISTANCE: f64 = 100.0;
 
 /// Match the patches of two pictures
 ///
@@ -108,14 +103,17 @@ pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
         Side { grid: &right.grid, geometry: &right.prepared.geometry, foreground: right_foreground.as_ref() };
     let dense = matches(&left_side, &right_side, &MatchOptions { mutual: args.mutual, min_score: None })?;
     let (left_picture, right_picture) = (&left.prepared.picture, &right.prepared.picture);
-    let drawn_height = common_height(left_picture, right_picture);
-    let line_distance = LINE_DISTANCE * left_picture.height as f64 / drawn_height as f64;
-    let sparse = thin(&dense, args.stratify.unwrap_or(line_distance));
+    let sparse = thin(&dense, args.stratify.unwrap_or_else(|| line_distance(left_picture, right_picture)));
 
-    let drawn = draw((left_picture, &left_side), (right_picture, &right_side), &dense, &sparse)?;
+    let (left_colours, right_colours) = colours(&left_side, &right_side, &dense)?;
+    let drawn = figure(
+        &drawing::Side { picture: left_picture, geometry: &left.prepared.geometry, colours: &left_colours },
+        &drawing::Side { picture: right_picture, geometry: &right.prepared.geometry, colours: &right_colours },
+        &sparse,
+    );
     write_picture(&args.output, &drawn, &origin.metadata(&left.prepared.geometry))?;
     let listed = if args.stratify.is_some() { &sparse } else { &dense };
-    let result = to_json(&args.left, &args.right, listed);
+    let result = pairs::to_json(&args.left.to_string_lossy(), &args.right.to_string_lossy(), listed);
     if let Some(path) = &args.json_out {
         write_atomically(path, |writer| {
             serde_json::to_writer(&mut *writer, &result)?;
@@ -127,39 +125,4 @@ pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
         context.say(format!("{} pairs → {}", listed.len(), path.display()));
     }
     context.say_json(&result)
-}
-
-/// Colours above, lines below.
-pub fn draw(left: (&Picture, &Side), right: (&Picture, &Side), dense: &[Pair], sparse: &[Pair]) -> Result<Picture> {
-    let (left_colours, right_colours) = colours(left.1, right.1, dense)?;
-    let lines: Vec<Line> = sparse
-        .iter()
-        .map(|pair| Line {
-            left: pair.left_pixel,
-            right: pair.right_pixel,
-            colour: [0, 1, 2].map(|channel| left_colours[[pair.left.row, pair.left.col, channel]]),
-        })
-        .collect();
-    let patches = Interpolation::Patches;
-    let above = side_by_side(
-        &colours_over_picture(left.0, left.1.geometry, &left_colours, patches, 1.0),
-        &colours_over_picture(right.0, right.1.geometry, &right_colours, patches, 1.0),
-        &[],
-    );
-    Ok(stacked(&above, &side_by_side(left.0, right.0, &lines)))
-}
-
-fn to_json(left: &Path, right: &Path, pairs: &[Pair]) -> Value {
-    let pair = |pair: &Pair| {
-        json!({
-            "left": [pair.left_pixel.0, pair.left_pixel.1],
-            "right": [pair.right_pixel.0, pair.right_pixel.1],
-            "score": pair.score,
-        })
-    };
-    json!({
-        "left": left.to_string_lossy(),
-        "right": right.to_string_lossy(),
-        "pairs": pairs.iter().map(pair).collect::<Vec<_>>(),
-    })
 }

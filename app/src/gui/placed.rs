@@ -103,13 +103,25 @@ pub struct PlacedQuery {
     pub is_negative: bool,
 }
 
+/// A patch whose match stays shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The picture it lies in.
+    pub picture: PictureId,
+    /// A point of the patch.
+    pub point: PixelPoint,
+}
+
 /// Everything that a person has placed. Coordinates are pixels, so that it survives another model or size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Placed {
     /// Pinned queries, oldest first.
     pub queries: Vec<PlacedQuery>,
     /// Painted foregrounds, by picture.
     pub foregrounds: BTreeMap<PictureId, Painting>,
+    /// The pinned pair of two pictures that are matched.
+    pub pin: Option<Pin>,
 }
 
 /// Steps that can be undone.

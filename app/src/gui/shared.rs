@@ -18,7 +18,7 @@ use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
 use super::overlay::PicturePainter;
 use super::placed::History;
-use super::samples;
+use super::samples::{self, SAMPLES};
 use super::settings::Settings;
 use super::tools::foreground::Foregrounds;
 
@@ -191,6 +191,17 @@ impl Shared {
         let ModelState::Ready(info) = &self.model.state else { return Vec::new() };
         let pairs = crate::metadata::of(&features.provenance, info.stride, &features.geometry);
         pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// Opens a sample picture, unless it is open already; `None` where there is no such.
+    pub fn open_sample(&mut self, index: usize) -> Option<PictureId> {
+        let sample = SAMPLES.get(index)?;
+        let origin = Origin::Sample(sample.name.to_owned());
+        let known = self.documents.iter().find(|document| document.origin == origin).map(|known| known.id);
+        Some(known.unwrap_or_else(|| {
+            let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
+            self.open(sample.name.to_owned(), origin, source)
+        }))
     }
 
     /// Stops a command.

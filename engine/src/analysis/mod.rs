@@ -3,6 +3,7 @@
 pub mod clustering;
 pub mod foreground;
 pub mod matching;
+pub mod pairs;
 pub mod pca;
 pub mod similarity;
 #[cfg(test)]

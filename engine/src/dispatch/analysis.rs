@@ -18,6 +18,7 @@ pub fn worker() -> Worker {
             Command::Pca(request) => components(request, job),
             Command::Cluster(request) => clusters(request),
             Command::Match(request) => pairs(request, job),
+            Command::Thin(request) => Ok(Outcome::Thinned(matching::thin(&request.pairs, request.distance))),
             Command::Foreground(request) => objects(request),
             other => unreachable!("{other:?} runs on another lane"),
         })
@@ -71,8 +72,14 @@ fn pairs(request: &MatchRequest, job: &Job<'_>) -> Result<Outcome> {
     let nearest = matching::nearest(left.grid, right.grid)?;
     job.cancel().check()?;
     let pairs = matching::select(&left, &right, &nearest, &request.options)?;
+    job.cancel().check()?;
+    let colours = match matching::colours(&left, &right, &pairs) {
+        Ok((left, right)) => Some([Arc::new(left), Arc::new(right)]),
+        Err(AnalysisError::NotEnough(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let (left, right) = (request.left.picture, request.right.picture);
-    Ok(Outcome::Matches(Arc::new(MatchResult { left, right, pairs, nearest })))
+    Ok(Outcome::Matches(Arc::new(MatchResult { left, right, pairs, nearest, colours })))
 }
 
 fn side(selected: &Selected) -> Side<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 
 use crate::analysis::clustering::{ClusterOptions, Labels};
-use crate::analysis::matching::MatchOptions;
+use crate::analysis::matching::{MatchOptions, Pair};
 use crate::analysis::pca::{Basis, Scores};
 use crate::backend::{DeviceChoice, Dtype};
 use crate::cache::{CachedFeatures, FeatureKey};
@@ -108,6 +108,35 @@ pub struct MatchRequest {
     pub options: MatchOptions,
 }
 
+/// Pairs that are to become fewer.
+#[derive(Clone, Debug)]
+pub struct ThinRequest {
+    /// By left patch.
+    pub pairs: Arc<Vec<Pair>>,
+    /// Between the left ends of those that stay, in pixels of the left picture.
+    pub distance: f64,
+}
+
+/// One of two pictures that are drawn with what matches in them.
+#[derive(Clone, Debug)]
+pub struct MatchSide {
+    /// The picture.
+    pub picture: Arc<Picture>,
+    /// Where its patches lie.
+    pub geometry: Geometry,
+    /// `[rows, cols, 3]` in 0..=1.
+    pub colours: Arc<Array3<f32>>,
+}
+
+/// How pairs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairFormat {
+    /// As `dinoscope match --json-out`.
+    Json,
+    /// A line for each pair.
+    Csv,
+}
+
 /// The patches of a picture that belong to the object: as a mask file says, or else as the features themselves suggest.
 #[derive(Clone, Debug)]
 pub struct ForegroundRequest {
@@ -146,6 +175,26 @@ pub enum Export {
         /// 1: colours alone.
         opacity: f32,
     },
+    /// Two pictures in the colours of their patches, and some pairs as lines, as PNG.
+    MatchPicture {
+        /// The left picture.
+        left: MatchSide,
+        /// The right picture.
+        right: MatchSide,
+        /// Drawn as lines.
+        lines: Arc<Vec<Pair>>,
+    },
+    /// Pairs of patches, as text.
+    Pairs {
+        /// Name of the left picture.
+        left: String,
+        /// Name of the right picture.
+        right: String,
+        /// By left patch.
+        pairs: Arc<Vec<Pair>>,
+        /// JSON or CSV.
+        format: PairFormat,
+    },
     /// A picture that is drawn already, as PNG.
     Picture(Arc<Picture>),
     /// A map, as `.npy`.
@@ -182,6 +231,8 @@ pub enum Command {
     Cluster(ClusterRequest),
     /// Only the newest counts.
     Match(MatchRequest),
+    /// Only the newest counts.
+    Thin(ThinRequest),
     /// Only the newest counts for each picture.
     Foreground(ForegroundRequest),
     /// Write a file: to a temporary name, then renamed.
@@ -221,7 +272,7 @@ impl Command {
         match self {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::LoadModel(_) | Self::Encode(_) => Lane::Model,
-            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Foreground(_) => Lane::Analysis,
+            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
             // Deleting waits for downloads, whose files it could take away.
             Self::Download { .. } | Self::RemoveModel { .. } => Lane::Download,
@@ -235,7 +286,8 @@ impl Command {
             | (Self::Encode(_), Self::Encode(_))
             | (Self::Pca(_), Self::Pca(_))
             | (Self::Cluster(_), Self::Cluster(_))
-            | (Self::Match(_), Self::Match(_)) => true,
+            | (Self::Match(_), Self::Match(_))
+            | (Self::Thin(_), Self::Thin(_)) => true,
             (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
             _ => false,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 
 use super::command::{ModelChoice, PictureId, RequestId};
 use crate::analysis::clustering::Labels;
@@ -64,6 +64,8 @@ pub struct MatchResult {
     pub pairs: Vec<Pair>,
     /// All nearest patches in both directions, for hovering.
     pub nearest: Nearest,
+    /// Left and right `[rows, cols, 3]` in 0..=1 by the PCA of the matched left patches; `None` where they are too few.
+    pub colours: Option<[Arc<Array3<f32>>; 2]>,
 }
 
 /// What happened.
@@ -111,6 +113,8 @@ pub enum Outcome {
     Clusters(Vec<(PictureId, Arc<Labels>)>),
     /// [`super::Command::Match`]
     Matches(Arc<MatchResult>),
+    /// [`super::Command::Thin`]: the pairs that stay.
+    Thinned(Vec<Pair>),
     /// [`super::Command::Foreground`]
     Foreground {
         /// The picture.

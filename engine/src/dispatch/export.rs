@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::failure::outcome;
 use super::lane::Worker;
-use super::{Command, Export, Failure, Outcome};
+use super::{Command, Export, Failure, MatchSide, Outcome, PairFormat};
 use crate::Result;
+use crate::analysis::pairs;
+use crate::draw::matching::{self, figure};
 use crate::draw::overlay::{colours_over_picture, map_over_picture};
 use crate::image::Picture;
 use crate::image::write::write_picture;
@@ -30,6 +32,10 @@ pub fn worker() -> Worker {
     })
 }
 
+fn drawn_side(side: &MatchSide) -> matching::Side<'_> {
+    matching::Side { picture: &side.picture, geometry: &side.geometry, colours: &side.colours }
+}
+
 /// `None` for what is no picture.
 fn draw(what: &Export) -> Option<Arc<Picture>> {
     match what {
@@ -39,13 +45,17 @@ fn draw(what: &Export) -> Option<Arc<Picture>> {
         Export::ColourPicture { picture, geometry, colours, interpolation, opacity } => {
             Some(Arc::new(colours_over_picture(picture, geometry, colours, *interpolation, *opacity)))
         }
+        Export::MatchPicture { left, right, lines } => {
+            Some(Arc::new(figure(&drawn_side(left), &drawn_side(right), lines)))
+        }
         Export::Picture(picture) => Some(Arc::clone(picture)),
         Export::Map(_)
         | Export::Scores(_)
         | Export::Labels(_)
         | Export::Basis(_)
         | Export::Features(_)
-        | Export::Text(_) => None,
+        | Export::Text(_)
+        | Export::Pairs { .. } => None,
     }
 }
 
@@ -58,7 +68,14 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
         Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
         Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
         Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),
-        Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::Picture(_) => {
+        Export::Pairs { left, right, pairs, format } => write_atomically(path, |writer| match format {
+            PairFormat::Json => {
+                serde_json::to_writer(&mut *writer, &pairs::to_json(left, right, pairs))?;
+                writeln!(writer)
+            }
+            PairFormat::Csv => writer.write_all(pairs::to_csv(pairs).as_bytes()),
+        }),
+        Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::MatchPicture { .. } | Export::Picture(_) => {
             let picture = draw(what).expect("all of these are pictures");
             write_picture(path, &picture, &metadata)
         }

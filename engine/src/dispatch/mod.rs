@@ -19,8 +19,8 @@ mod outbox;
 mod tests;
 
 pub use command::{
-    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, ModelChoice, PcaRequest,
-    PictureId, PictureSource, RequestId, Selected,
+    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, MatchSide, ModelChoice,
+    PairFormat, PcaRequest, PictureId, PictureSource, RequestId, Selected, ThinRequest,
 };
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 

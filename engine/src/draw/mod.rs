@@ -5,6 +5,7 @@ pub mod colormap;
 mod font;
 mod legend;
 pub mod lines;
+pub mod matching;
 pub mod overlay;
 mod sample;
 

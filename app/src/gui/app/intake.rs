@@ -9,24 +9,15 @@ use egui::{Context, Event};
 
 use super::App;
 use crate::gui::dialogs::{Answer, Purpose, folder_of};
-use crate::gui::documents::Origin;
 use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
 use crate::gui::panels::drop_zone::Hovering;
-use crate::gui::samples::SAMPLES;
 
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
-        let Some(sample) = SAMPLES.get(place) else { return };
-        let origin = Origin::Sample(sample.name.to_owned());
-        let known = self.shared.documents.iter().find(|document| document.origin == origin).map(|known| known.id);
-        if let Some(id) = known {
+        if let Some(id) = self.shared.open_sample(place) {
             self.shared.documents.activate(id);
-            return;
         }
-        let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
-        let id = self.shared.open(sample.name.to_owned(), origin, source);
-        self.shared.documents.activate(id);
     }
 
     fn circumstances(&self, is_mask_meant: bool) -> Circumstances {

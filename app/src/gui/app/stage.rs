@@ -42,7 +42,7 @@ impl App {
             pictures.push((id, document.name.clone(), size, geometry));
         }
         let mut canvas = std::mem::take(&mut self.shared.canvas);
-        let views = canvas.views(ui, area, &pictures);
+        let views = canvas.views(ui, area, self.tools.current().columns(), &pictures);
         self.shared.canvas = canvas;
         let tool = self.tools.current();
         tool.update(ui, &mut self.shared, &views);
@@ -62,6 +62,10 @@ impl App {
             if !self.shared.canvas.is_layer_hidden {
                 self.tools.current().paint(&painter, &self.shared, view);
             }
+        }
+        if !self.shared.canvas.is_layer_hidden {
+            let painter = ui.painter().with_clip_rect(area);
+            self.tools.current().paint_across(&painter, &self.shared, &views);
         }
         if views.is_empty() {
             self.instead_of_a_picture(ui, area);

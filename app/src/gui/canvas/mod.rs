@@ -105,16 +105,18 @@ impl View {
 }
 
 impl Canvas {
-    /// Lays views out in `area`, pans and zooms them. `pictures`: name, size in pixels, grid.
+    /// Lays views out in `area` (in that many `columns`, or as makes them largest), pans and zooms them. `pictures`: name,
+    /// size in pixels, grid.
     pub fn views(
         &mut self,
         ui: &mut Ui,
         area: Rect,
+        columns: Option<usize>,
         pictures: &[(PictureId, String, Vec2, Option<Geometry>)],
     ) -> Vec<View> {
         let aspect = pictures.first().map_or(1.0, |(_, _, size, _)| size.x / size.y.max(1.0));
         let pixels_per_point = ui.ctx().pixels_per_point();
-        let rects = tile(area, pictures.len(), aspect, GAP);
+        let rects = tile(area, pictures.len(), columns, aspect, GAP);
         let mut views = Vec::new();
         for ((picture, name, size, geometry), rect) in pictures.iter().zip(rects) {
             let rect = egui::emath::GuiRounding::round_to_pixels(rect, pixels_per_point);

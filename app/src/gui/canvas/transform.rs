@@ -109,9 +109,9 @@ fn fit_scale(rect: Rect, image_size: Vec2) -> f32 {
     scale.min_elem()
 }
 
-/// Divides an area among `count` views in rows and columns, so that pictures of `aspect` (width / height) become
-/// as large as possible. Rectangles in reading order, `gap` points apart.
-pub fn tile(area: Rect, count: usize, aspect: f32, gap: f32) -> Vec<Rect> {
+/// Divides an area among `count` views in rows and columns; without a number of `columns`, so that pictures of `aspect`
+/// (width / height) become as large as possible. Rectangles in reading order, `gap` points apart.
+pub fn tile(area: Rect, count: usize, columns: Option<usize>, aspect: f32, gap: f32) -> Vec<Rect> {
     let count = count.max(1);
     let size_of = |columns: usize| {
         let rows = count.div_ceil(columns);
@@ -122,7 +122,8 @@ pub fn tile(area: Rect, count: usize, aspect: f32, gap: f32) -> Vec<Rect> {
         let size = size_of(columns);
         size.x.min(size.y * aspect)
     };
-    let columns = (1..=count).max_by(|&a, &b| scale_of(a).total_cmp(&scale_of(b)).then(b.cmp(&a))).unwrap_or(1);
+    let largest = || (1..=count).max_by(|&a, &b| scale_of(a).total_cmp(&scale_of(b)).then(b.cmp(&a))).unwrap_or(1);
+    let columns = columns.map_or_else(largest, |columns| columns.max(1));
     let size = size_of(columns);
     (0..count)
         .map(|index| {
@@ -188,11 +189,13 @@ mod tests {
     #[test]
     fn tiles_fill_the_area_and_suit_the_pictures() {
         let area = Rect::from_min_size(Pos2::ZERO, vec2(1000.0, 500.0));
-        let two = tile(area, 2, 1.0, 4.0);
+        let two = tile(area, 2, None, 1.0, 4.0);
         assert_eq!(two[0].height(), 500.0, "side by side");
-        let two = tile(area, 2, 5.0, 4.0);
+        let two = tile(area, 2, None, 5.0, 4.0);
         assert_eq!(two[0].width(), 1000.0, "one above the other");
-        assert_eq!(tile(area, 7, 1.0, 4.0).len(), 7);
-        assert!(tile(area, 7, 1.0, 4.0).iter().all(|rect| area.expand(0.1).contains_rect(*rect)));
+        assert_eq!(tile(area, 2, Some(2), 5.0, 4.0)[0].width(), 498.0, "side by side where that is asked for");
+        assert_eq!(tile(area, 1, Some(2), 1.0, 4.0)[0].width(), 498.0, "with room for the second");
+        assert_eq!(tile(area, 7, None, 1.0, 4.0).len(), 7);
+        assert!(tile(area, 7, None, 1.0, 4.0).iter().all(|rect| area.expand(0.1).contains_rect(*rect)));
     }
 }

@@ -1,6 +1,7 @@
 //! The tools: one at a time has the left mouse button, the inspector and the layer over the pictures.
 
 pub mod foreground;
+mod live_map;
 mod matching;
 mod pca;
 mod similarity;
@@ -19,6 +20,11 @@ pub trait Tool {
     /// Pictures on the canvas, in the order they are laid out.
     fn shown(&self, shared: &Shared) -> Vec<PictureId>;
 
+    /// Columns that the views stand in; `None`: as makes them largest.
+    fn columns(&self) -> Option<usize> {
+        None
+    }
+
     /// Pictures whose features it needs beside those shown, most urgent first.
     fn wanted(&self, _shared: &Shared) -> Vec<PictureId> {
         Vec::new()
@@ -35,6 +41,9 @@ pub trait Tool {
 
     /// Drawn over picture and layer: markers, lines, legends.
     fn paint(&self, painter: &Painter, shared: &Shared, view: &View);
+
+    /// Drawn over all views, across the gaps between them.
+    fn paint_across(&self, _painter: &Painter, _shared: &Shared, _views: &[View]) {}
 
     /// What the status line says about the place under the pointer: "cos 0.831".
     fn readout(&self, _shared: &Shared, _view: &View) -> Option<String> {
