@@ -43,12 +43,26 @@ impl Painting {
     /// Patches whose centre is painted.
     pub fn patches(&self, geometry: &Geometry) -> Vec<Patch> {
         let (rows, cols) = geometry.grid;
-        let all = (0..rows).flat_map(|row| (0..cols).map(move |col| Patch { row, col }));
-        all.filter(|&patch| {
-            let (x, y) = geometry.pixel_from_patch(patch);
-            self.contains(x as f32, y as f32)
-        })
-        .collect()
+        let mut is_painted = vec![false; rows * cols];
+        // Indices of the patches whose centre may lie within `radius` of `centre` along an axis.
+        let near = |centre: f32, radius: f32, patches: usize, pixels: usize| {
+            let place = |pixel: f32| pixel * patches as f32 / pixels as f32;
+            let (start, end) = (place(centre - radius).floor().max(0.0), place(centre + radius).ceil().max(0.0));
+            start as usize..(end as usize).min(patches)
+        };
+        for dab in &self.dabs {
+            let Dab { centre, radius, erases } = *dab;
+            for row in near(centre.y, radius, rows, geometry.covered.1) {
+                for col in near(centre.x, radius, cols, geometry.covered.0) {
+                    let (x, y) = geometry.pixel_from_patch(Patch { row, col });
+                    if (centre.x - x as f32).hypot(centre.y - y as f32) <= radius {
+                        is_painted[row * cols + col] = !erases;
+                    }
+                }
+            }
+        }
+        let painted = is_painted.iter().enumerate().filter(|(_, painted)| **painted);
+        painted.map(|(index, _)| Patch { row: index / cols, col: index % cols }).collect()
     }
 }
 

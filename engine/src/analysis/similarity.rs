@@ -1,8 +1,10 @@
 //! Cosine similarity of every patch to a query.
 
 mod combined;
+mod summary;
 
-pub use combined::{Combine, EXCLUDED, MapQuery, combined_map};
+pub use combined::{Combine, EXCLUDED, MapQuery, combined_map, combined_value};
+pub use summary::{best_patches, value_range};
 
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;

@@ -71,6 +71,11 @@ impl MapTexture {
     pub fn arrived(&mut self, gpu: &Gpu) -> Option<&Array2<f32>> {
         self.readback.arrived(gpu)
     }
+
+    /// Whether [`Self::arrived`] gave what the map holds now; else ask again in the next frame.
+    pub fn has_arrived(&self) -> bool {
+        self.readback.has_arrived()
+    }
 }
 
 impl Inputs {

@@ -81,6 +81,11 @@ impl Readback {
         });
     }
 
+    /// Whether the newest version has been read.
+    pub fn has_arrived(&self) -> bool {
+        self.read == self.newest
+    }
+
     /// The newest values that are here, `[rows, cols]`; `None` before the first.
     pub fn arrived(&mut self, gpu: &Gpu) -> Option<&Array2<f32>> {
         // A lost device is reported to its own callback.

@@ -106,7 +106,8 @@ pub fn icon_button(ui: &mut Ui, icon: egui_material_icons::MaterialIcon, name: &
     button.on_hover_text(name)
 }
 
-fn row<R>(ui: &mut Ui, name: &str, hint: &str, control: impl FnOnce(&mut Ui, &Response) -> R) -> R {
+/// A name at the left and any control at the right, which gets the name's response to be labelled by.
+pub fn row<R>(ui: &mut Ui, name: &str, hint: &str, control: impl FnOnce(&mut Ui, &Response) -> R) -> R {
     ui.horizontal(|ui| {
         let size = vec2(NAME_WIDTH, ui.spacing().interact_size.y);
         let layout = Layout::left_to_right(Align::Center);
@@ -130,9 +131,9 @@ fn is_short<T>(ui: &Ui, options: &[(T, &str)]) -> bool {
     options.len() <= MOST_SEGMENTS && widest * options.len() as f32 <= ui.available_width()
 }
 
-/// Decimals that tell a hundred places of a range apart.
+/// Whole numbers for large ranges, else as many decimals as tell a hundred places apart.
 fn decimals(span: f32) -> usize {
-    (2.0 - span.abs().max(1e-6).log10().floor()).clamp(0.0, 4.0) as usize
+    if span >= 10.0 { 0 } else { (2.0 - span.abs().max(1e-6).log10().floor()).clamp(2.0, 4.0) as usize }
 }
 
 #[cfg(test)]
@@ -141,6 +142,6 @@ mod tests {
 
     #[test]
     fn decimals_suit_the_range() {
-        assert_eq!((decimals(1.0), decimals(2.0), decimals(64.0), decimals(1000.0)), (2, 2, 1, 0));
+        assert_eq!((decimals(1.0), decimals(2.0), decimals(64.0), decimals(1000.0)), (2, 2, 0, 0));
     }
 }

@@ -1,10 +1,10 @@
 //! Several directions in one map: what the window draws from resident grids, computed on the host.
 
-use ndarray::{Array2, Zip};
+use ndarray::{Array2, Axis, Zip};
 
 use super::{Query, normalise, similarity};
 use crate::analysis::AnalysisError;
-use crate::features::FeatureGrid;
+use crate::features::{FeatureGrid, Patch};
 
 /// Value of patches that a map leaves out; far below any similarity.
 pub const EXCLUDED: f32 = -8.0;
@@ -108,6 +108,22 @@ pub fn combined_map(grid: &FeatureGrid, query: &MapQuery) -> Result<Array2<f32>,
         }
     }
     Ok(map)
+}
+
+/// The value that [`combined_map`] has at one patch, for the number under the pointer: [`EXCLUDED`] for one left out.
+///
+/// # Errors
+/// As [`combined_map`], and [`AnalysisError::Patch`] outside of the grid.
+pub fn combined_value(grid: &FeatureGrid, query: &MapQuery, patch: Patch) -> Result<f32, AnalysisError> {
+    let Patch { row, col } = patch;
+    let (rows, cols) = (grid.rows, grid.cols);
+    if row >= rows || col >= cols {
+        return Err(AnalysisError::Patch { row, col, rows, cols });
+    }
+    let excluded = query.excluded.iter().filter(|&&index| index == row * cols + col).map(|_| 0).collect();
+    let data = grid.at(patch).insert_axis(Axis(0)).to_owned();
+    let alone = FeatureGrid { rows: 1, cols: 1, data };
+    combined_map(&alone, &MapQuery { excluded, ..query.clone() }).map(|map| map[[0, 0]])
 }
 
 /// The greatest similarity of every patch to one of `queries`, `[rows, cols]`; `None` of none.

@@ -1,0 +1,119 @@
+//! What keys do.
+
+use dinoscope_engine::features::Geometry;
+use egui::{Key, Modifiers, Ui};
+
+use super::Similarity;
+use super::gestures::{carry, patch_size};
+use super::look::LeftButton;
+use super::markers;
+use crate::gui::canvas::View;
+use crate::gui::placed::{PixelPoint, PlacedQuery, QueryShape};
+use crate::gui::shared::Shared;
+
+/// What the keys multiply the brush's radius with.
+const BRUSH_STEP: f32 = 1.25;
+
+/// Radius of the brush in patches. The least one reaches the centre of a patch wherever it is.
+pub const BRUSH_RADII: std::ops::RangeInclusive<f32> = 0.75..=9.75;
+
+impl Similarity {
+    /// Takes keys, unless somebody types.
+    pub(super) fn keys(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
+        let focused = ui.memory(egui::Memory::focused);
+        if focused.is_some_and(|id| views.iter().all(|view| view.response.id != id)) {
+            return;
+        }
+        let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        if pressed(Key::S) {
+            self.look.is_stretched ^= true;
+        }
+        if pressed(Key::P) {
+            self.look.is_smooth ^= true;
+        }
+        if pressed(Key::N) {
+            self.is_negative ^= true;
+        }
+        if pressed(Key::B) {
+            self.look.left_button = match self.look.left_button {
+                LeftButton::PointOrBox => LeftButton::Brush,
+                LeftButton::Brush => LeftButton::PointOrBox,
+            };
+        }
+        for (key, factor) in [(Key::OpenBracket, 1.0 / BRUSH_STEP), (Key::CloseBracket, BRUSH_STEP)] {
+            if pressed(key) {
+                self.look.brush_radius =
+                    (self.look.brush_radius * factor).clamp(*BRUSH_RADII.start(), *BRUSH_RADII.end());
+            }
+        }
+        if pressed(Key::Escape) && self.gesture.take().is_none() {
+            self.selected = None;
+        }
+        if (pressed(Key::Delete) || pressed(Key::Backspace))
+            && let Some(index) = self.selected.take()
+        {
+            self.remove(shared, index);
+        }
+        for (key, rows, cols) in
+            [(Key::ArrowUp, -1, 0), (Key::ArrowDown, 1, 0), (Key::ArrowLeft, 0, -1), (Key::ArrowRight, 0, 1)]
+        {
+            if pressed(key) {
+                self.step(shared, views, rows, cols);
+            }
+        }
+        if pressed(Key::Enter)
+            && let Some((picture, pixel)) = self.hovered
+        {
+            let shape = QueryShape::Point(pixel);
+            self.pin(shared, PlacedQuery { picture, shape, is_negative: self.is_negative });
+        }
+    }
+
+    /// Moves the selected query, or the last one, or with nothing pinned the place that was pointed at last.
+    fn step(&mut self, shared: &mut Shared, views: &[View], rows: i32, cols: i32) {
+        let queries = &shared.placed.now().queries;
+        let index = self.selected.filter(|&index| index < queries.len()).or(queries.len().checked_sub(1));
+        if let Some((index, query)) = index.and_then(|index| Some((index, queries.get(index)?))) {
+            let Some(geometry) = self.geometry(views, query.picture) else { return };
+            let to = stepped(&geometry, markers::anchor(&query.shape), rows, cols);
+            shared.placed.edit("move query", |placed| {
+                if let Some(query) = placed.queries.get_mut(index) {
+                    carry(&mut query.shape, to);
+                }
+            });
+            return;
+        }
+        let Some(view) = views.iter().find(|view| view.geometry.is_some()) else { return };
+        let centre = PixelPoint { x: view.transform.image_size.x / 2.0, y: view.transform.image_size.y / 2.0 };
+        let (picture, from) = self.hovered.unwrap_or((view.picture, centre));
+        if let Some(geometry) = self.geometry(views, picture) {
+            self.hovered = Some((picture, stepped(&geometry, from, rows, cols)));
+        }
+    }
+}
+
+/// The place some patches further, within the grid.
+fn stepped(geometry: &Geometry, from: PixelPoint, rows: i32, cols: i32) -> PixelPoint {
+    let size = patch_size(geometry);
+    let moved = |from: f32, steps: i32, size: f32, covered: usize| {
+        let to = from + steps as f32 * size;
+        if (0.0..covered as f32).contains(&to) { to } else { from }
+    };
+    PixelPoint {
+        x: moved(from.x, cols, size.x, geometry.covered.0),
+        y: moved(from.y, rows, size.y, geometry.covered.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_patches_and_stop_at_the_edge() {
+        let geometry = Geometry { picture: (64, 32), covered: (64, 32), grid: (2, 4) };
+        let at = |x, y| PixelPoint { x, y };
+        assert_eq!(stepped(&geometry, at(20.0, 10.0), 1, 1), at(36.0, 26.0));
+        assert_eq!(stepped(&geometry, at(60.0, 10.0), -1, 1), at(60.0, 10.0));
+    }
+}
