@@ -58,12 +58,7 @@ impl Gpu {
     }
 
     /// Does `work`, which puts `what` on the device, and catches the errors that it causes.
-    pub(super) fn guarded<T>(
-        &self,
-        what: &'static str,
-        bytes: u64,
-        work: impl FnOnce() -> T,
-    ) -> Result<T, GpuError> {
+    pub(super) fn guarded<T>(&self, what: &'static str, bytes: u64, work: impl FnOnce() -> T) -> Result<T, GpuError> {
         let invalid = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let out_of_memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = work();

@@ -8,6 +8,8 @@ mod map;
 mod picture;
 mod readback;
 mod similarity;
+#[cfg(test)]
+mod tests;
 
 pub use device::{Gpu, GpuError};
 pub use grid::ResidentGrid;
