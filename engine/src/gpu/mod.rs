@@ -1,13 +1,16 @@
 //! Work on the graphics device that also draws the window: grids that stay there, and maps computed from them.
 //!
-//! Shaders are in `shaders/analysis`.
+//! Shaders are in `shaders/analysis` and `shaders/picture`.
 
 mod device;
 mod grid;
 mod map;
+mod mipmap;
 mod picture;
 mod readback;
 mod similarity;
+#[cfg(test)]
+mod tests;
 
 pub use device::{Gpu, GpuError};
 pub use grid::ResidentGrid;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
-use wgpu::util::{TextureBlitter, TextureBlitterBuilder};
 
+use super::mipmap::write_smaller_levels;
 use super::{Gpu, GpuError};
 use crate::image::{Filter, Picture, resample};
 
@@ -92,24 +92,6 @@ fn write_rows(gpu: &Gpu, texture: &wgpu::Texture, first: u32, texels: &[[u8; 4]]
     let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * width), rows_per_image: None };
     let size = wgpu::Extent3d { width, height: texels.len() as u32 / width, depth_or_array_layers: 1 };
     gpu.queue.write_texture(destination, texels.as_flattened(), layout, size);
-}
-
-/// Each level from the one above, mixed in linear light.
-fn write_smaller_levels(gpu: &Gpu, texture: &wgpu::Texture) {
-    let blitter: TextureBlitter =
-        TextureBlitterBuilder::new(&gpu.device, texture.format()).sample_type(wgpu::FilterMode::Linear).build();
-    let level = |level| {
-        texture.create_view(&wgpu::TextureViewDescriptor {
-            base_mip_level: level,
-            mip_level_count: Some(1),
-            ..wgpu::TextureViewDescriptor::default()
-        })
-    };
-    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    for smaller in 1..texture.mip_level_count() {
-        blitter.copy(&gpu.device, &mut encoder, &level(smaller - 1), &level(smaller));
-    }
-    gpu.queue.submit([encoder.finish()]);
 }
 
 /// Colours per patch `[rows, cols, 3]` in 0..=1 (as shown: sRGB), as `rgba8unorm`, `cols` × `rows`.
