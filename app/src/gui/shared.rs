@@ -172,6 +172,7 @@ impl Shared {
         self.placed.purge(|placed| {
             placed.queries.retain(|query| query.picture != picture);
             placed.foregrounds.remove(&picture);
+            placed.pin.take_if(|pin| pin.picture == picture);
         });
     }
 

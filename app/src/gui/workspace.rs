@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::Camera;
 use super::documents::{Documents, Origin};
-use super::placed::{Placed, PlacedQuery};
+use super::placed::{Pin, Placed, PlacedQuery};
 use super::samples;
 use super::tools::ToolKind;
 use super::tools::foreground::Choices;
@@ -178,6 +178,7 @@ fn renamed(placed: &Placed, name: impl Fn(PictureId) -> Option<PictureId>) -> Pl
     Placed {
         queries: queries.collect(),
         foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
+        pin: placed.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
     }
 }
 

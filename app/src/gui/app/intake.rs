@@ -9,6 +9,7 @@ use egui::{Context, Event};
 
 use super::App;
 use crate::gui::dialogs::{Answer, Purpose, folder_of};
+use crate::gui::documents::Origin;
 use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
 use crate::gui::panels::drop_zone::Hovering;

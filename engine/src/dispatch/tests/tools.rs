@@ -53,7 +53,13 @@ impl Session {
 
     fn pca(&self) -> PcaRequest {
         let both = vec![self.left.clone(), self.right.clone()];
-        PcaRequest { fit: both.clone(), colour: both, fitted: 3, shown: [0, 1, 2], basis: None, align_to: None }
+        PcaRequest {
+            project: both.iter().map(|s| (s.picture, Arc::clone(&s.features))).collect(),
+            fit: both,
+            components: 3,
+            basis: None,
+            align_to: None,
+        }
     }
 }
 
@@ -63,17 +69,17 @@ fn every_tool_answers() {
     let grid = session.left.features.geometry.grid;
     assert_eq!(grid, (6, 8));
 
-    let Outcome::Pca { basis, colours } = session.run(Command::Pca(session.pca())) else { panic!("no colours") };
-    assert_eq!(colours.iter().map(|(id, map)| (id.0, map.dim())).collect::<Vec<_>>(), [(1, (6, 8, 3)), (2, (7, 6, 3))]);
+    let Outcome::Pca { basis, scores } = session.run(Command::Pca(session.pca())) else { panic!("no scores") };
+    assert_eq!(scores.iter().map(|(id, map)| (id.0, map.dim())).collect::<Vec<_>>(), [(1, (6, 8, 3)), (2, (7, 6, 3))]);
     let mut flipped = (*basis).clone();
     flipped.components[0].iter_mut().for_each(|v| *v = -*v);
     let flipped = Arc::new(flipped);
     let aligned = PcaRequest { align_to: Some(Arc::clone(&flipped)), ..session.pca() };
-    let Outcome::Pca { basis: aligned, .. } = session.run(Command::Pca(aligned)) else { panic!("no colours") };
+    let Outcome::Pca { basis: aligned, .. } = session.run(Command::Pca(aligned)) else { panic!("no scores") };
     assert_eq!(aligned, flipped);
     let given = PcaRequest { fit: Vec::new(), basis: Some(Arc::clone(&flipped)), ..session.pca() };
-    let Outcome::Pca { basis: given, colours } = session.run(Command::Pca(given)) else { panic!("no colours") };
-    assert!(given == flipped && colours.len() == 2);
+    let Outcome::Pca { basis: given, scores } = session.run(Command::Pca(given)) else { panic!("no scores") };
+    assert!(given == flipped && scores.len() == 2);
 
     let pictures = [&session.left, &session.right].map(|s| (s.picture, Arc::clone(&s.features))).to_vec();
     let request = ClusterRequest { pictures, options: ClusterOptions { clusters: 3, ..ClusterOptions::default() } };
@@ -90,7 +96,7 @@ fn every_tool_answers() {
     let patches = [&session.left, &session.right].map(|s| &s.features.features.patch);
     assert_eq!(result.nearest, matching::nearest(patches[0], patches[1]).unwrap());
 
-    let request = ForegroundRequest { picture: PictureId(1), features: Arc::clone(&session.left.features) };
+    let request = ForegroundRequest { picture: PictureId(1), features: Arc::clone(&session.left.features), mask: None };
     match session.run(Command::Foreground(request)) {
         Outcome::Foreground { picture, mask } => assert_eq!((picture, mask.dim()), (PictureId(1), grid)),
         other => panic!("{other:?}"),
