@@ -13,10 +13,6 @@ fn encoded(outcomes: &[Outcome]) -> Vec<u64> {
         .collect()
 }
 
-fn is_cancelled(outcomes: &[Outcome]) -> bool {
-    matches!(outcomes.last(), Some(Outcome::Cancelled))
-}
-
 #[test]
 fn a_list_is_worked_off_in_order_with_reports() {
     let gate = Gate::open();
