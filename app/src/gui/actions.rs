@@ -1,6 +1,7 @@
 //! Everything that a key or a menu entry does: one table, from which keys, menus and the help are made.
 
-use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
+use egui::os::OperatingSystem;
+use egui::{Context, Event, Key, KeyboardShortcut, ModifierNames, Modifiers};
 
 use super::tools::ToolKind;
 
@@ -95,8 +96,8 @@ pub static TABLE: &[Entry] = &[
     entry(Action::PreviousPicture, "Previous picture", plain(Key::PageUp), "Files"),
     entry(Action::Models, "Models…", plain(Key::M), "Files"),
     entry(Action::Quit, "Quit", command(Key::Q), "Files"),
-    entry(Action::Redo, "Redo", command_shift(Key::Z), "Edit"),
     entry(Action::Undo, "Undo", command(Key::Z), "Edit"),
+    entry(Action::Redo, "Redo", command_shift(Key::Z), "Edit"),
     entry(Action::Copy, "Copy picture", command(Key::C), "Edit"),
     entry(Action::Paste, "Paste picture or files", command(Key::V), "Edit"),
     entry(Action::Fit, "Fit the picture", plain(Key::F), "View"),
@@ -133,8 +134,20 @@ pub fn entry_of(action: Action) -> Option<&'static Entry> {
 
 /// The key of an action as people write it, or nothing.
 pub fn shortcut_text(context: &Context, action: Action) -> String {
-    let shortcut = entry_of(action).and_then(|entry| entry.shortcut);
-    shortcut.map(|shortcut| context.format_shortcut(&shortcut)).unwrap_or_default()
+    let Some(shortcut) = entry_of(action).and_then(|entry| entry.shortcut) else { return String::new() };
+    let sign = match shortcut.logical_key {
+        Key::Plus => "+",
+        Key::Minus => "−",
+        Key::Questionmark => "?",
+        Key::PageDown => "Page down",
+        Key::PageUp => "Page up",
+        _ => return context.format_shortcut(&shortcut),
+    };
+    if shortcut.modifiers.is_none() {
+        return sign.to_owned();
+    }
+    let names = ModifierNames::NAMES.format(&shortcut.modifiers, context.os() == OperatingSystem::Mac);
+    format!("{names}+{sign}")
 }
 
 /// What the keys pressed in this frame ask for. While somebody types, only what no text field understands.
@@ -145,8 +158,12 @@ pub fn pressed(context: &Context) -> Vec<Action> {
         !is_typing || (shortcut.modifiers.command && !is_of_text)
     };
     let keys = TABLE.iter().filter_map(|entry| Some((entry.action, entry.shortcut?)));
-    let mut asked: Vec<Action> = keys
-        .chain(ALIASES.iter().copied())
+    let keys = keys.chain(ALIASES.iter().copied());
+    // Shift is ignored where a shortcut does not name it, so those that do are asked first.
+    let (with_shift, without): (Vec<_>, Vec<_>) = keys.partition(|(_, shortcut)| shortcut.modifiers.shift);
+    let mut asked: Vec<Action> = with_shift
+        .into_iter()
+        .chain(without)
         .filter(|(action, shortcut)| is_meant(*action, shortcut))
         .filter(|(_, shortcut)| context.input_mut(|input| input.consume_shortcut(shortcut)))
         .map(|(action, _)| action)
@@ -162,6 +179,8 @@ pub fn pressed(context: &Context) -> Vec<Action> {
 mod tests {
     use std::collections::HashSet;
 
+    use egui::RawInput;
+
     use super::*;
 
     #[test]
@@ -172,16 +191,23 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_shift_come_before_those_without() {
-        // Shift is ignored where a shortcut does not name it, so the longer one must be asked first.
-        for (place, entry) in TABLE.iter().enumerate() {
-            let Some(key) = entry.shortcut.filter(|key| key.modifiers.shift) else { continue };
-            let plain = TABLE.iter().position(|other| {
-                other.shortcut.is_some_and(|other| {
-                    other.logical_key == key.logical_key && !other.modifiers.shift && other.modifiers.command
-                })
-            });
-            assert!(plain.is_none_or(|plain| place < plain), "{}", entry.name);
+    fn every_key_can_be_read() {
+        let context = Context::default();
+        for entry in TABLE.iter().filter(|entry| entry.shortcut.is_some()) {
+            let text = shortcut_text(&context, entry.action);
+            assert!(!text.is_empty() && !text.contains("mark"), "{}: {text}", entry.name);
         }
+    }
+
+    #[test]
+    fn shift_makes_another_key() {
+        let context = Context::default();
+        let mut asked = Vec::new();
+        for modifiers in [Modifiers::COMMAND, Modifiers::COMMAND | Modifiers::SHIFT] {
+            let event = Event::Key { key: Key::Z, physical_key: None, pressed: true, repeat: false, modifiers };
+            let input = RawInput { events: vec![event], modifiers, ..RawInput::default() };
+            let _ = context.run_ui(input, |ui| asked.extend(pressed(ui.ctx())));
+        }
+        assert_eq!(asked, [Action::Undo, Action::Redo]);
     }
 }

@@ -13,7 +13,7 @@ use dinoscope_engine::dispatch::{Dispatcher, ModelChoice, Outcome, PictureId, Re
 use dinoscope_engine::encoder::{DEMO, ModelSource};
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::SizeRule;
-use egui::{CentralPanel, Context, Frame, Margin, Panel, Rect, ScrollArea, Ui};
+use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Rect, ScrollArea, Ui};
 
 use super::actions;
 use super::device::DeviceHealth;
@@ -138,6 +138,11 @@ impl App {
         Ok(app)
     }
 
+    /// Writes what is remembered, as the end of the program does.
+    pub fn close(&mut self) {
+        self.keep_now();
+    }
+
     fn take_events(&mut self, context: &Context) {
         for event in self.shared.receive(context, &self.shown) {
             match &event.outcome {
@@ -176,6 +181,10 @@ impl eframe::App for App {
         self.take_input(context);
         for action in actions::pressed(context) {
             self.act(context, action);
+        }
+        let is_read = self.is_help_open || self.is_about_open;
+        if is_read && context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+            (self.is_help_open, self.is_about_open) = (false, false);
         }
     }
 
@@ -219,7 +228,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
-        self.keep_now();
+        self.close();
     }
 }
 

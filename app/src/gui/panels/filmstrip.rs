@@ -99,6 +99,7 @@ impl Filmstrip {
         let is_news = self.scrolled_to != active;
         self.scrolled_to = active;
         ui.add_space(4.0);
+        ui.style_mut().always_scroll_the_only_direction = true;
         ScrollArea::horizontal().auto_shrink([false, true]).show_viewport(ui, |ui, viewport| {
             let (area, _) = ui.allocate_exact_size(vec2(total, THUMBNAIL_HEIGHT + NAME_HEIGHT + 4.0), Sense::hover());
             let mut left = area.left() + 2.0;
