@@ -1,7 +1,7 @@
 //! Asking what is alike, with mouse, keys and controls.
 
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::support::{Window, launch, open, project, wait_until};
 
@@ -123,7 +123,10 @@ fn markers_are_selected_moved_and_removed() {
     let eye = place(&window, SAMPLE, 0.38, 0.38);
     click(&mut window, eye, Modifiers::NONE);
     let text = |window: &Window| {
-        window.get_by_label_contains("row ").value().or_else(|| window.get_by_label_contains("row ").accesskit_node().label())
+        window
+            .get_by_label_contains(", col ")
+            .value()
+            .or_else(|| window.get_by_label_contains(", col ").accesskit_node().label())
     };
     window.hover_at(pos2(1270.0, 790.0));
     window.run_steps(2);

@@ -131,11 +131,7 @@ pub fn colours_over_picture(
 }
 
 /// The map at the resolution of the picture, from the patches around that are no NaN, and their share there, 0..=1.
-fn upsample_known(
-    map: &Array2<f32>,
-    geometry: &Geometry,
-    interpolation: Interpolation,
-) -> (Array2<f32>, Array2<f32>) {
+fn upsample_known(map: &Array2<f32>, geometry: &Geometry, interpolation: Interpolation) -> (Array2<f32>, Array2<f32>) {
     if !map.iter().any(|value| value.is_nan()) {
         let values = upsample(map, geometry, interpolation);
         let shares = Array2::ones(values.dim());
