@@ -2,5 +2,6 @@
 //! counts) these tests fail.
 
 mod shell;
+mod similarity;
 mod start;
 mod support;

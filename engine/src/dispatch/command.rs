@@ -8,6 +8,7 @@ use ndarray::{Array2, Array3};
 use crate::analysis::clustering::{ClusterOptions, Labels};
 use crate::analysis::matching::{MatchOptions, Pair};
 use crate::analysis::pca::{Basis, Scores};
+use crate::analysis::similarity::MapQuery;
 use crate::backend::{DeviceChoice, Dtype};
 use crate::cache::{CachedFeatures, FeatureKey};
 use crate::draw::overlay::OverlayStyle;
@@ -151,14 +152,14 @@ pub struct ForegroundRequest {
 /// What is drawn into, or written to, a file. Drawing happens at the picture's own size.
 #[derive(Clone, Debug)]
 pub enum Export {
-    /// A map over a picture, as PNG.
+    /// A similarity map over a picture, as PNG.
     MapPicture {
         /// The picture.
         picture: Arc<Picture>,
-        /// Where the grid lies.
-        geometry: Geometry,
-        /// `[rows, cols]`
-        map: Arc<Array2<f32>>,
+        /// Its features.
+        features: Arc<CachedFeatures>,
+        /// What is asked.
+        query: MapQuery,
         /// How it looks.
         style: OverlayStyle,
     },
@@ -197,8 +198,13 @@ pub enum Export {
     },
     /// A picture that is drawn already, as PNG.
     Picture(Arc<Picture>),
-    /// A map, as `.npy`.
-    Map(Arc<Array2<f32>>),
+    /// A similarity map `[rows, cols]`, as `.npy`; NaN where the query leaves patches out.
+    Map {
+        /// The picture's features.
+        features: Arc<CachedFeatures>,
+        /// What is asked.
+        query: MapQuery,
+    },
     /// Scores of components `[rows, cols, components]`, as `.npy`.
     Scores(Arc<Scores>),
     /// Clusters `[rows, cols]`, as `.npy` of 64-bit integers.

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ndarray::Array2;
+
 use super::failure::outcome;
 use super::lane::Worker;
 use super::{Command, Export, Failure, MatchSide, Outcome, PairFormat};
 use crate::Result;
 use crate::analysis::pairs;
+use crate::analysis::similarity::{EXCLUDED, MapQuery, combined_map};
+use crate::cache::CachedFeatures;
 use crate::draw::matching::{self, figure};
 use crate::draw::overlay::{colours_over_picture, map_over_picture};
 use crate::image::Picture;
@@ -21,13 +25,13 @@ pub fn worker() -> Worker {
             write(what, path, metadata)?;
             Ok(Outcome::Exported(path.clone()))
         })),
-        Command::Draw(what) => match draw(what) {
+        Command::Draw(what) => outcome(draw(what).map(|drawn| match drawn {
             Some(picture) => Outcome::Drawn(picture),
             None => {
                 let message = "only pictures can be copied: export this to a file".to_owned();
                 Outcome::Failed(Failure { message, remedy: None })
             }
-        },
+        })),
         other => unreachable!("{other:?} runs on another lane"),
     })
 }
@@ -37,10 +41,10 @@ fn drawn_side(side: &MatchSide) -> matching::Side<'_> {
 }
 
 /// `None` for what is no picture.
-fn draw(what: &Export) -> Option<Arc<Picture>> {
-    match what {
-        Export::MapPicture { picture, geometry, map, style } => {
-            Some(Arc::new(map_over_picture(picture, geometry, map, style)))
+fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
+    Ok(match what {
+        Export::MapPicture { picture, features, query, style } => {
+            Some(Arc::new(map_over_picture(picture, &features.geometry, &map(features, query)?, style)))
         }
         Export::ColourPicture { picture, geometry, colours, interpolation, opacity } => {
             Some(Arc::new(colours_over_picture(picture, geometry, colours, *interpolation, *opacity)))
@@ -49,20 +53,27 @@ fn draw(what: &Export) -> Option<Arc<Picture>> {
             Some(Arc::new(figure(&drawn_side(left), &drawn_side(right), lines)))
         }
         Export::Picture(picture) => Some(Arc::clone(picture)),
-        Export::Map(_)
+        Export::Map { .. }
         | Export::Scores(_)
         | Export::Labels(_)
         | Export::Basis(_)
         | Export::Features(_)
         | Export::Text(_)
         | Export::Pairs { .. } => None,
-    }
+    })
+}
+
+/// `[rows, cols]`, NaN for patches that are left out.
+fn map(features: &CachedFeatures, query: &MapQuery) -> Result<Array2<f32>> {
+    let mut map = combined_map(&features.features.patch, query)?;
+    map.mapv_inplace(|value| if value == EXCLUDED { f32::NAN } else { value });
+    Ok(map)
 }
 
 fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()> {
     let metadata: Vec<(&str, String)> = metadata.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     match what {
-        Export::Map(map) => write_npy(path, map.view()),
+        Export::Map { features, query } => write_npy(path, map(features, query)?.view()),
         Export::Scores(scores) => write_npy(path, scores.view()),
         Export::Labels(labels) => write_npy(path, labels.mapv(|label| label as i64).view()),
         Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
@@ -76,7 +87,7 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
             PairFormat::Csv => writer.write_all(pairs::to_csv(pairs).as_bytes()),
         }),
         Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::MatchPicture { .. } | Export::Picture(_) => {
-            let picture = draw(what).expect("all of these are pictures");
+            let picture = draw(what)?.expect("all of these are pictures");
             write_picture(path, &picture, &metadata)
         }
     }

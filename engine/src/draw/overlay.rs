@@ -53,8 +53,12 @@ pub struct OverlayStyle {
     pub opacity: f32,
     /// Circles around the queries.
     pub markers: Vec<Marker>,
+    /// Values below show the picture alone.
+    pub threshold: Option<f32>,
     /// A line where the map crosses this value.
     pub contour: Option<f32>,
+    /// The picture below loses its colours, so that every hue is the map's.
+    pub is_grey_below: bool,
     /// A bar with the numbers of the colours, in a lower corner of pictures large enough.
     pub color_bar: bool,
 }
@@ -78,20 +82,25 @@ impl Default for OverlayStyle {
             interpolation: Interpolation::default(),
             opacity: 0.75,
             markers: Vec::new(),
+            threshold: None,
             contour: None,
+            is_grey_below: true,
             color_bar: true,
         }
     }
 }
 
-/// The map `[rows, cols]` over the picture, at the picture's size. The picture below is grey, so that every hue is the
-/// map's; what the grid does not cover keeps its colours.
+/// The map `[rows, cols]` over the picture, at the picture's size; what the grid does not cover keeps its colours. NaN is
+/// where there is no map: the picture shows.
 pub fn map_over_picture(picture: &Picture, geometry: &Geometry, map: &Array2<f32>, style: &OverlayStyle) -> Picture {
     let (low, high) = style.scale.range(map);
     let span = if high > low { high - low } else { 1.0 };
-    let values = upsample(map, geometry, style.interpolation);
-    let mut result = paint(picture, geometry, style.opacity, Underlay::Grey, |x, y| {
-        (style.colormap.color((values[[y, x]] - low) / span), 1.0)
+    let (values, shares) = upsample_known(map, geometry, style.interpolation);
+    let underlay = if style.is_grey_below { Underlay::Grey } else { Underlay::Colour };
+    let mut result = paint(picture, geometry, style.opacity, underlay, |x, y| {
+        let value = values[[y, x]];
+        let is_shown = style.threshold.is_none_or(|threshold| value >= threshold);
+        (style.colormap.color((value - low) / span), if is_shown { shares[[y, x]] } else { 0.0 })
     });
     if let Some(level) = style.contour {
         draw_contour(&mut result, &values, level);
@@ -119,6 +128,21 @@ pub fn colours_over_picture(
         let at = |channel| sampler.at(x, y, |row, col| colours[[row, col, channel]]);
         (std::array::from_fn(|channel| 255.0 * at(channel)), if has_alpha { at(3) } else { 1.0 })
     })
+}
+
+/// The map at the resolution of the picture, from the patches around that are no NaN, and their share there, 0..=1.
+fn upsample_known(map: &Array2<f32>, geometry: &Geometry, interpolation: Interpolation) -> (Array2<f32>, Array2<f32>) {
+    if !map.iter().any(|value| value.is_nan()) {
+        let values = upsample(map, geometry, interpolation);
+        let shares = Array2::ones(values.dim());
+        return (values, shares);
+    }
+    let known = map.mapv(|value| f32::from(u8::from(!value.is_nan())));
+    let filled = map.mapv(|value| if value.is_nan() { 0.0 } else { value });
+    let shares = upsample(&known, geometry, interpolation);
+    let mut values = upsample(&filled, geometry, interpolation);
+    values.zip_mut_with(&shares, |value, &share| *value = if share > 0.0 { *value / share } else { f32::NAN });
+    (values, shares)
 }
 
 /// What a map lies on.
@@ -242,6 +266,26 @@ mod tests {
         assert_eq!(pixel(&result, 3, 3), [252, 253, 191]);
         let constant = map_over_picture(&picture, &geometry, &Array2::from_elem((2, 2), 0.3), &style);
         assert_eq!(pixel(&constant, 1, 1), [0, 0, 4]);
+    }
+
+    #[test]
+    fn where_there_is_no_map_or_too_little_of_it_the_picture_shows() {
+        let geometry = Geometry { picture: (8, 2), covered: (8, 2), grid: (1, 4) };
+        let style = OverlayStyle {
+            opacity: 1.0,
+            threshold: Some(0.5),
+            interpolation: Interpolation::Patches,
+            ..OverlayStyle::default()
+        };
+        let map = ndarray::arr2(&[[f32::NAN, 0.4, 0.5, 1.0]]);
+        let result = map_over_picture(&grey(8, 2), &geometry, &map, &style);
+        assert_eq!(pixel(&result, 0, 0), [90; 3]);
+        assert_eq!(pixel(&result, 2, 0), [90; 3]);
+        assert_ne!(pixel(&result, 4, 0), [90; 3]);
+        let style = OverlayStyle { interpolation: Interpolation::Bilinear, threshold: None, ..style };
+        let result = map_over_picture(&grey(8, 2), &geometry, &map, &style);
+        assert_eq!(pixel(&result, 0, 0), [90; 3]);
+        assert_eq!(pixel(&result, 7, 0), [252, 253, 191]);
     }
 
     #[test]

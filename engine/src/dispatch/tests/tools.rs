@@ -7,9 +7,11 @@ use super::support::*;
 use super::*;
 use crate::analysis::clustering::ClusterOptions;
 use crate::analysis::matching::{self, MatchOptions};
+use crate::analysis::similarity::{MapQuery, unit_direction};
 use crate::cache::CachedFeatures;
 use crate::draw::overlay::{Interpolation, OverlayStyle};
 use crate::encoder::DEMO;
+use crate::features::Patch;
 
 struct Session {
     window: Window,
@@ -110,7 +112,8 @@ fn every_file_is_written() {
     let features = Arc::clone(&session.left.features);
     let geometry = features.geometry;
     let shown = Arc::new(picture(120, 90));
-    let map = Arc::new(ndarray::Array2::from_elem(geometry.grid, 0.5));
+    let direction = unit_direction(&features.features.patch, &[Patch { row: 2, col: 3 }]).unwrap();
+    let query = MapQuery { positive: vec![direction], excluded: vec![8], ..MapQuery::default() };
     let colours = Arc::new(ndarray::Array3::from_elem((6, 8, 3), 0.5));
     let style = OverlayStyle::default();
     let metadata = vec![("model".to_owned(), "demo".to_owned())];
@@ -121,14 +124,22 @@ fn every_file_is_written() {
         path
     };
     let size = |path: &Path| crate::image::read(path).map(|p| (p.width, p.height)).unwrap();
-    let over = Export::MapPicture { picture: Arc::clone(&shown), geometry, map: Arc::clone(&map), style };
+    let over = Export::MapPicture {
+        picture: Arc::clone(&shown),
+        features: Arc::clone(&features),
+        query: query.clone(),
+        style,
+    };
     assert_eq!(size(&export("map.png", over)), (120, 90));
     let interpolation = Interpolation::default();
     let over = Export::ColourPicture { picture: Arc::clone(&shown), geometry, colours, interpolation, opacity: 0.5 };
     assert_eq!(size(&export("colours.png", over)), (120, 90));
     assert_eq!(size(&export("plain.png", Export::Picture(shown))), (120, 90));
-    let path = export("map.npy", Export::Map(Arc::clone(&map)));
-    assert_eq!(ndarray_npy::read_npy::<_, ndarray::Array2<f32>>(path).unwrap(), *map);
+    let path = export("map.npy", Export::Map { features: Arc::clone(&features), query });
+    let map: ndarray::Array2<f32> = ndarray_npy::read_npy(path).unwrap();
+    assert_eq!(map.dim(), geometry.grid);
+    assert!(map[[1, 0]].is_nan() && map.iter().filter(|value| value.is_nan()).count() == 1);
+    assert!((map[[2, 3]] - 1.0).abs() < 1e-6);
     let path = export("a.safetensors", Export::Features(features));
     let bytes = fs::read(path).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();

@@ -1,0 +1,210 @@
+//! Asking what is alike, with mouse, keys and controls.
+
+use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use super::support::{Window, launch, open, project, wait_until};
+
+const SAMPLE: &str = "View of chelsea.png";
+
+/// A window in which the sample is encoded and mapped.
+fn mapped() -> Window {
+    let mut window = open(launch(&[]));
+    wait_until(&mut window, "the sample", |window| window.query_by_label(SAMPLE).is_some());
+    wait_until(&mut window, "a number under the pointer", |window| {
+        window.hover_at(place(window, SAMPLE, 0.3, 0.3));
+        readout(window).is_some()
+    });
+    window
+}
+
+/// A point of a view, by shares of its picture's width and height.
+fn place(window: &Window, view: &str, x: f32, y: f32) -> Pos2 {
+    let rect = window.get_by_label(view).rect();
+    let shown = Rect::from_center_size(rect.center(), fitted(rect));
+    shown.min + vec2(x, y) * shown.size()
+}
+
+/// Size of the sample, 451 × 300, in a view that shows it whole.
+fn fitted(view: Rect) -> egui::Vec2 {
+    let scale = ((view.width() - 16.0) / 451.0).min((view.height() - 16.0) / 300.0);
+    vec2(451.0, 300.0) * scale
+}
+
+/// The number of the status line.
+fn readout(window: &Window) -> Option<f32> {
+    let node = window.query_by_label_contains("cos ")?;
+    node.value()?.split_whitespace().last()?.parse().ok()
+}
+
+fn press(window: &mut Window, at: Pos2, is_pressed: bool, modifiers: Modifiers) {
+    let button = PointerButton::Primary;
+    window.event_modifiers(egui::Event::PointerButton { pos: at, button, pressed: is_pressed, modifiers }, modifiers);
+    window.step();
+}
+
+fn click(window: &mut Window, at: Pos2, modifiers: Modifiers) {
+    window.hover_at(at);
+    window.step();
+    press(window, at, true, modifiers);
+    press(window, at, false, modifiers);
+    window.run_steps(2);
+}
+
+fn drag(window: &mut Window, from: Pos2, to: Pos2) {
+    window.hover_at(from);
+    window.step();
+    press(window, from, true, Modifiers::NONE);
+    for step in 1..=8 {
+        window.hover_at(from.lerp(to, step as f32 / 8.0));
+        window.step();
+    }
+    press(window, to, false, Modifiers::NONE);
+    window.run_steps(2);
+}
+
+fn queries(window: &Window) -> usize {
+    window.query_all_by_label_contains("change its sign").count()
+}
+
+/// Brightness, 0..=255, of what is drawn at a point.
+fn brightness(window: &mut Window, at: Pos2) -> u32 {
+    let image = window.render().expect("a picture of the window");
+    let [r, g, b, _] = image.get_pixel(at.x as u32, at.y as u32).0;
+    (u32::from(r) + u32::from(g) + u32::from(b)) / 3
+}
+
+#[test]
+fn a_map_is_there_before_anything_is_done() {
+    let mut window = open(launch(&[]));
+    wait_until(&mut window, "the sample", |window| window.query_by_label(SAMPLE).is_some());
+    let (eye, background) = (place(&window, SAMPLE, 0.42, 0.30), place(&window, SAMPLE, 0.97, 0.3));
+    wait_until(&mut window, "the map of an eye", |window| {
+        brightness(window, eye) > 150 && brightness(window, background) < 120
+    });
+}
+
+#[test]
+fn hovering_maps_the_patch_under_the_pointer() {
+    let mut window = mapped();
+    assert_eq!(readout(&window), Some(1.0), "a patch is like itself");
+    let background = place(&window, SAMPLE, 0.93, 0.13);
+    let before = brightness(&mut window, background + vec2(14.0, 14.0));
+    window.hover_at(background);
+    window.run_steps(3);
+    assert!(brightness(&mut window, background + vec2(14.0, 14.0)) > before + 30);
+    window.remove_cursor();
+    window.run_steps(2);
+    assert!(brightness(&mut window, background + vec2(14.0, 14.0)) > before + 30, "the last map stays");
+}
+
+#[test]
+fn a_click_pins_and_hovering_then_reads() {
+    let mut window = mapped();
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    click(&mut window, eye, Modifiers::NONE);
+    assert_eq!(queries(&window), 1);
+    window.get_by_label("Query 1 is positive: change its sign");
+    let background = place(&window, SAMPLE, 0.93, 0.13);
+    window.hover_at(background);
+    window.run_steps(2);
+    assert!(readout(&window).is_some_and(|value| value < 0.95), "{:?}", readout(&window));
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::Z]);
+    window.run_steps(2);
+    assert_eq!(queries(&window), 0);
+    window.key_combination_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), &[Key::Z]);
+    window.run_steps(2);
+    assert_eq!(queries(&window), 1);
+}
+
+#[test]
+fn markers_are_selected_moved_and_removed() {
+    let mut window = mapped();
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    click(&mut window, eye, Modifiers::NONE);
+    let text = |window: &Window| {
+        window
+            .get_by_label_contains(", col ")
+            .value()
+            .or_else(|| window.get_by_label_contains(", col ").accesskit_node().label())
+    };
+    window.hover_at(pos2(1270.0, 790.0));
+    window.run_steps(2);
+    let before = text(&window);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(2);
+    assert_ne!(text(&window), before, "an arrow moves the last query");
+    let patch = fitted(window.get_by_label(SAMPLE).rect()).x / 21.0;
+    click(&mut window, eye + vec2(patch, 0.0), Modifiers::NONE);
+    assert_eq!(queries(&window), 1, "a click on a marker selects it");
+    window.key_press(Key::Delete);
+    window.run_steps(2);
+    assert_eq!(queries(&window), 0);
+}
+
+#[test]
+fn drags_make_boxes_and_shift_makes_negative_ones() {
+    let mut window = mapped();
+    let (from, to) = (place(&window, SAMPLE, 0.3, 0.3), place(&window, SAMPLE, 0.5, 0.55));
+    drag(&mut window, from, to);
+    window.get_by_label_contains("box ");
+    let background = place(&window, SAMPLE, 0.93, 0.13);
+    click(&mut window, background, Modifiers::SHIFT);
+    window.get_by_label("Query 2 is negative: change its sign");
+    assert!(readout(&window).is_some_and(|value| value < 0.0), "far from the box, near the negative query");
+    window.get_by_label("Query 2 is negative: change its sign").click();
+    window.run_steps(2);
+    window.get_by_label("Query 2 is positive: change its sign");
+    window.get_by_label("Clear").click();
+    window.run_steps(2);
+    assert_eq!(queries(&window), 0);
+}
+
+#[test]
+fn the_brush_paints_a_region() {
+    let mut window = mapped();
+    window.key_press(Key::B);
+    window.step();
+    let (from, to) = (place(&window, SAMPLE, 0.3, 0.3), place(&window, SAMPLE, 0.5, 0.5));
+    drag(&mut window, from, to);
+    window.get_by_label_contains("region ");
+}
+
+#[test]
+fn a_threshold_uncovers_the_picture() {
+    let mut window = mapped();
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    click(&mut window, eye, Modifiers::NONE);
+    let corner = place(&window, SAMPLE, 0.05, 0.3);
+    window.hover_at(pos2(1270.0, 790.0));
+    window.run_steps(4);
+    let covered = brightness(&mut window, corner);
+    window.get_by_label("Threshold").set_value_accesskit(0.99);
+    window.run_steps(4);
+    let uncovered = brightness(&mut window, corner);
+    assert!(uncovered.abs_diff(covered) > 10, "{covered} {uncovered}");
+    window.get_by_label("Opacity").set_value_accesskit(0.0);
+    window.get_by_label("Threshold").set_value_accesskit(0.0);
+    window.run_steps(4);
+    assert_eq!(brightness(&mut window, corner), uncovered, "no opacity: the same picture");
+}
+
+#[test]
+fn a_query_asks_all_open_pictures() {
+    let files = ["assets/chelsea.png", "assets/coffee.png"].map(project);
+    let mut window = open(launch(&files));
+    wait_until(&mut window, "the picture", |window| window.query_by_label(SAMPLE).is_some());
+    window.get_by_label("All").click();
+    wait_until(&mut window, "the other picture", |window| window.query_by_label("View of coffee.png").is_some());
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    wait_until(&mut window, "features of the first", |window| {
+        window.hover_at(eye);
+        readout(window).is_some()
+    });
+    click(&mut window, eye, Modifiers::NONE);
+    wait_until(&mut window, "a number in the other picture", |window| {
+        let other = window.get_by_label("View of coffee.png").rect().center();
+        window.hover_at(other);
+        readout(window).is_some_and(|value| value < 0.99)
+    });
+}
