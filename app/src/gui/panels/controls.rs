@@ -8,10 +8,10 @@ use egui::{
 };
 
 /// Width of the names, in points.
-const NAME_WIDTH: f32 = 88.0;
+pub const NAME_WIDTH: f32 = 88.0;
 
 /// Width of typed numbers, in points.
-const NUMBER_WIDTH: f32 = 52.0;
+pub const NUMBER_WIDTH: f32 = 52.0;
 
 /// So many options at most lie side by side.
 const MOST_SEGMENTS: usize = 3;

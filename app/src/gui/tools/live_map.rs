@@ -23,6 +23,8 @@ struct Drawn {
     patch: Patch,
     onto: Weak<CachedFeatures>,
     geometry: Geometry,
+    /// Least and greatest value, once they have come back from the device.
+    range: Option<(f32, f32)>,
     /// Since when there is a map, of whatever patch.
     since: Instant,
 }
@@ -45,6 +47,7 @@ impl LiveMap {
             return Ok(());
         }
         let before = self.drawn.take();
+        let range = before.as_ref().and_then(|drawn| drawn.range);
         let Some(grid) = &onto.resident else { return Ok(()) };
         let direction = unit_direction(&from.features.patch, &[patch]).map_err(|error| error.to_string())?;
         let query = MapQuery { positive: vec![direction], ..MapQuery::default() };
@@ -54,8 +57,24 @@ impl LiveMap {
         let pipeline = self.pipeline.get_or_insert_with(|| SimilarityPipeline::new(gpu));
         pipeline.run(gpu, grid, &query, &mut map).map_err(|error| error.to_string())?;
         let (from, onto, geometry) = (Arc::downgrade(from), Arc::downgrade(onto), onto.geometry);
-        self.drawn = Some(Drawn { map, from, patch, onto, geometry, since });
+        self.drawn = Some(Drawn { map, from, patch, onto, geometry, range, since });
         Ok(())
+    }
+
+    /// Takes what has come back from the device; whether that was the newest.
+    pub fn arrive(&mut self, gpu: &Gpu) -> bool {
+        let Some(drawn) = &mut self.drawn else { return true };
+        if let Some(values) = drawn.map.arrived(gpu) {
+            let whole = (f32::INFINITY, f32::NEG_INFINITY);
+            let range = values.iter().fold(whole, |(low, high), &value| (low.min(value), high.max(value)));
+            drawn.range = (range.0 <= range.1).then_some(range);
+        }
+        drawn.map.has_arrived()
+    }
+
+    /// Least and greatest value of the map, or for a moment those of the one before.
+    pub fn range(&self) -> Option<(f32, f32)> {
+        self.drawn.as_ref()?.range
     }
 
     /// Nothing is pointed at any more.

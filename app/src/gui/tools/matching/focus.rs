@@ -3,12 +3,12 @@
 use dinoscope_engine::analysis::matching::Pair;
 use dinoscope_engine::cache::CachedFeatures;
 use dinoscope_engine::features::Patch;
-use egui::{Key, Pos2, Ui};
+use egui::{Key, Ui};
 
 use super::found::{Found, Side};
 use super::lines::{self, ScreenLine};
 use crate::gui::canvas::View;
-use crate::gui::placed::Pin;
+use crate::gui::placed::{Pin, PixelPoint};
 use crate::gui::shared::Shared;
 
 /// A pair and the side it was asked from.
@@ -77,7 +77,7 @@ pub fn interact(ui: &Ui, shared: &mut Shared, found: &Found, views: &[View], hov
 
 fn pin_at(found: &Found, side: Side, patch: Patch) -> Pin {
     let (x, y) = found.geometry(side).pixel_from_patch(patch);
-    let point = crate::gui::placed::PixelPoint { x: x as f32, y: y as f32 };
+    let point = PixelPoint { x: x as f32, y: y as f32 };
     Pin { picture: found.inputs.side(side).picture, point }
 }
 
@@ -91,11 +91,4 @@ pub fn cosine(a: (&CachedFeatures, Patch), b: (&CachedFeatures, Patch)) -> Optio
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let lengths = (dot(&a, &a) * dot(&b, &b)).sqrt();
     (a.len() == b.len() && lengths > 0.0).then(|| (dot(&a, &b) / lengths).clamp(-1.0, 1.0))
-}
-
-/// Where a patch of a pair lies on the screen.
-pub fn centre_on_screen(found: &Found, views: &[View], side: Side, pair: &Pair) -> Option<Pos2> {
-    let view = views.iter().find(|view| found.side_of(view.picture) == Some(side))?;
-    let (x, y) = if side == Side::Left { pair.left_pixel } else { pair.right_pixel };
-    Some(view.transform.screen_from_image(egui::pos2(x as f32, y as f32)))
 }

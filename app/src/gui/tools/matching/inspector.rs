@@ -122,7 +122,13 @@ fn pairs(tool: &mut Matching, ui: &mut Ui, shared: &Shared, left: PictureId, rig
 /// How many pairs have which score; those below the least score are pale.
 fn histogram(ui: &mut Ui, found: &Found, least_score: f32) {
     let size = vec2(ui.available_width(), HISTOGRAM_HEIGHT);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let (mut rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    // Above the slider, so that its handle stands below the score it means.
+    let gap = ui.spacing().item_spacing.x;
+    rect.min.x += controls::NAME_WIDTH + gap;
+    rect.max.x -= controls::NUMBER_WIDTH + gap;
+    let radius = ui.spacing().interact_size.y / 2.5;
+    let rect = rect.shrink2(vec2(radius, 0.0));
     let most = found.histogram.iter().copied().max().unwrap_or(0).max(1) as f32;
     let (accent, pale) = (theme::accent(ui.ctx().theme()), ui.visuals().widgets.noninteractive.bg_stroke.color);
     let width = rect.width() / BARS as f32;

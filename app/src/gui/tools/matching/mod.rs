@@ -7,15 +7,17 @@ mod inspector;
 mod kept;
 mod lines;
 mod matcher;
+mod pair;
 mod second;
 mod settings;
 
 use dinoscope_engine::dispatch::{Event, PictureId, Selected};
 use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::draw::matching::line_distance;
-use egui::{Align2, Color32, FontId, Painter, Rect, Stroke, StrokeKind, Ui, vec2};
+use egui::{Color32, Painter, Ui};
 
 use super::live_map::LiveMap;
+use super::similarity::colour_bar::ColourBar;
 use super::{Exportable, Tool, foreground};
 use crate::gui::canvas::View;
 use crate::gui::overlay::{Layer, LayerContent, MapStyle};
@@ -80,8 +82,7 @@ impl Tool for Matching {
             focus::interact(ui, shared, found, views, self.hovered);
         }
         self.pinned = focus::pinned(found, shared.placed.now().pin.as_ref());
-        let is_fading = found.fade() < 1.0;
-        match self.pinned.or(self.hovered).filter(|_| self.settings.has_map) {
+        match self.mapped() {
             Some(focus) => {
                 let gpu = shared.gpu().clone();
                 let features = |side| &found.inputs.side(side).features;
@@ -92,7 +93,9 @@ impl Tool for Matching {
             }
             None => self.map.clear(),
         }
-        if is_fading || self.map.since().is_some_and(|since| fade_since(since) < 1.0) {
+        let is_map_on_its_way = self.settings.is_map_stretched && !self.map.arrive(shared.gpu());
+        let is_map_fading = self.map.since().is_some_and(|since| fade_since(since) < 1.0);
+        if found.fade() < 1.0 || is_map_fading || is_map_on_its_way {
             ui.ctx().request_repaint();
         }
     }
@@ -100,15 +103,9 @@ impl Tool for Matching {
     fn layer(&self, shared: &Shared, view: &View) -> Option<Layer> {
         let found = self.found(shared)?;
         let side = found.side_of(view.picture)?;
-        let style = MapStyle {
-            colormap: Colormap::default(),
-            range: (!self.settings.is_map_stretched).then_some((0.0, 1.0)),
-            threshold: None,
-            contour: None,
-            is_grey_below: true,
-        };
-        let is_mapped = self.pinned.or(self.hovered).is_some_and(|focus| focus.from != side);
-        if is_mapped && let Some((geometry, content)) = self.map.layer(style) {
+        if self.has_map(side)
+            && let Some((geometry, content)) = self.map.layer(self.map_style())
+        {
             let opacity = MAP_OPACITY * self.map.since().map_or(0.0, fade_since);
             return Some(Layer { geometry, content, opacity, is_smooth: true });
         }
@@ -126,6 +123,16 @@ impl Tool for Matching {
 
     fn paint(&self, painter: &Painter, shared: &Shared, view: &View) {
         foreground::paint(painter, shared, view);
+        let Some((found, side)) = self.found(shared).and_then(|found| Some((found, found.side_of(view.picture)?)))
+        else {
+            return;
+        };
+        if self.has_map(side) && self.map.since().is_some() {
+            let MapStyle { colormap, range, threshold, .. } = self.map_style();
+            let value = self.score_under_pointer(found, side, view);
+            let bar = ColourBar { colormap, range: range.or(self.map.range()), value, threshold };
+            bar.paint(painter, view.transform.rect, view.response.hover_pos());
+        }
     }
 
     fn paint_across(&self, painter: &Painter, shared: &Shared, views: &[View]) {
@@ -136,7 +143,7 @@ impl Tool for Matching {
         let foci = [(self.pinned, accent), (self.hovered, Color32::WHITE)];
         for (focus, colour) in foci {
             if let Some(focus) = focus {
-                paint_pair(painter, found, views, &focus, colour);
+                pair::paint(painter, found, views, &focus, colour);
             }
         }
     }
@@ -178,6 +185,33 @@ impl Matching {
         self.matcher.found(shared.documents.active_id()?, shared.documents.partner_id()?)
     }
 
+    /// The pair whose map is shown.
+    fn mapped(&self) -> Option<Focus> {
+        self.pinned.or(self.hovered).filter(|_| self.settings.has_map)
+    }
+
+    /// Whether the map lies on that side.
+    fn has_map(&self, side: Side) -> bool {
+        self.mapped().is_some_and(|focus| focus.from != side)
+    }
+
+    fn map_style(&self) -> MapStyle {
+        MapStyle {
+            colormap: Colormap::default(),
+            range: (!self.settings.is_map_stretched).then_some((0.0, 1.0)),
+            threshold: None,
+            contour: None,
+            is_grey_below: true,
+        }
+    }
+
+    /// Cosine of the patch under the pointer to the pinned one of the other side.
+    fn score_under_pointer(&self, found: &Found, side: Side, view: &View) -> Option<f32> {
+        let pinned = self.pinned.filter(|pinned| pinned.from != side)?;
+        let features = |side: Side| &*found.inputs.side(side).features;
+        focus::cosine((features(pinned.from), pinned.asked()), (features(side), view.hovered_patch()?))
+    }
+
     /// What is to be matched, once features and foregrounds of both are there.
     fn inputs(&self, shared: &mut Shared, left: PictureId, right: PictureId) -> Option<Inputs> {
         let [left, right] = [left, right].map(|picture| {
@@ -193,46 +227,4 @@ impl Matching {
 fn usual_distance(shared: &Shared, left: PictureId, right: PictureId) -> Option<f32> {
     let pixels = |id| Some(&shared.documents.get(id)?.loaded()?.pixels);
     Some(line_distance(pixels(left)?, pixels(right)?).round() as f32)
-}
-
-/// Both patches outlined, a line between them, and the score at the one that was found.
-fn paint_pair(painter: &Painter, found: &Found, views: &[View], focus: &Focus, colour: Color32) {
-    let centre = |side| focus::centre_on_screen(found, views, side, &focus.pair);
-    let (Some(from), Some(to)) = (centre(focus.from), centre(focus.from.other())) else { return };
-    lines::segment(painter, [from, to], 2.0, colour, 1.0);
-    for view in views {
-        let Some(side) = found.side_of(view.picture) else { continue };
-        let Some(rect) = screen_rect(found, view, side, focus) else { continue };
-        let inside = painter.with_clip_rect(view.transform.rect);
-        inside.rect_stroke(rect, 0.0, Stroke::new(4.0, Color32::from_black_alpha(150)), StrokeKind::Outside);
-        inside.rect_stroke(rect, 0.0, Stroke::new(2.0, colour), StrokeKind::Outside);
-        if side != focus.from && view.transform.rect.intersects(rect) {
-            score_tag(&inside, rect, view.transform.rect, focus.pair.score);
-        }
-    }
-}
-
-fn screen_rect(found: &Found, view: &View, side: Side, focus: &Focus) -> Option<Rect> {
-    let geometry = found.geometry(side);
-    let patch = side.patch_of(&focus.pair);
-    let size =
-        vec2(geometry.covered.0 as f32 / geometry.grid.1 as f32, geometry.covered.1 as f32 / geometry.grid.0 as f32);
-    let min = (vec2(patch.col as f32, patch.row as f32) * size).to_pos2();
-    Some(view.transform.screen_rect_from_image(Rect::from_min_size(min, size)))
-}
-
-/// "cos 0.83" above a patch, or below it where there is no room.
-fn score_tag(painter: &Painter, patch: Rect, view: Rect, score: f32) {
-    let galley = painter.layout_no_wrap(format!("cos {score:.2}"), FontId::proportional(12.5), Color32::WHITE);
-    let size = galley.size() + vec2(12.0, 6.0);
-    let has_room = patch.top() - size.y - 6.0 >= view.top();
-    let (anchor, align) = if has_room {
-        (patch.center_top() - vec2(0.0, 6.0), Align2::CENTER_BOTTOM)
-    } else {
-        (patch.center_bottom() + vec2(0.0, 6.0), Align2::CENTER_TOP)
-    };
-    let mut plate = align.anchor_size(anchor, size);
-    plate = plate.translate(vec2((view.left() - plate.left()).max(0.0) - (plate.right() - view.right()).max(0.0), 0.0));
-    painter.rect_filled(plate, 4.0, Color32::from_black_alpha(200));
-    painter.galley(plate.min + vec2(6.0, 3.0), galley, Color32::WHITE);
 }

@@ -1,6 +1,6 @@
 //! Similarity: hovering shows what is like the patch under the pointer; a click pins it.
 
-mod colour_bar;
+pub(super) mod colour_bar;
 mod exports;
 mod gestures;
 mod inspector;

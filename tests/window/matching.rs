@@ -1,0 +1,99 @@
+//! Two pictures side by side.
+
+use dinoscope_engine::image::{Picture, write::write_picture};
+use egui::{Key, Pos2, Vec2};
+use egui_kittest::kittest::Queryable as _;
+
+use super::support::{Window, launch, open, project, wait_until};
+
+fn is_shown(window: &mut Window, text: &str) -> bool {
+    window.query_all_by_label_contains(text).next().is_some()
+}
+
+/// The window with the tool, once two pictures are matched.
+fn matched() -> Window {
+    let mut window = open(launch(&[project("assets/chelsea.png"), project("assets/coffee.png")]));
+    window.key_press(Key::Num3);
+    wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
+    wait_until(&mut window, "lines", |window| is_shown(window, "as lines") && !is_shown(window, "0 of them as lines"));
+    window
+}
+
+/// A point of the screen over a view, from its centre.
+fn over(window: &Window, view: &str, offset: Vec2) -> Pos2 {
+    window.get_by_label(view).rect().center() + offset
+}
+
+/// Kept pairs and all of them, as the panel says.
+fn counts(window: &Window) -> (usize, usize) {
+    let label = window.get_by_label_contains(" pairs").accesskit_node().value().expect("a text");
+    let numbers = label.split(" of ").map(|part| part.trim_end_matches(" pairs").replace(',', "").parse().expect(part));
+    let numbers: Vec<usize> = numbers.collect();
+    (numbers[0], numbers[1])
+}
+
+#[test]
+fn a_sample_becomes_the_second_picture() {
+    let mut window = open(launch(&[project("assets/chelsea.png")]));
+    window.key_press(Key::Num3);
+    let sentence = "Open a second picture to match with";
+    wait_until(&mut window, "the invitation", |window| window.query_by_label(sentence).is_some());
+    window.get_by_label("Coffee").click();
+    wait_until(&mut window, "the second picture", |window| window.query_by_label("View of coffee.png").is_some());
+    assert!(window.query_by_label(sentence).is_none());
+    let (left, right) =
+        (window.get_by_label("View of chelsea.png").rect(), window.get_by_label("View of coffee.png").rect());
+    assert!(left.max.x <= right.min.x && left.min.y == right.min.y, "side by side: {left} {right}");
+    wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
+}
+
+#[test]
+fn the_patch_under_the_pointer_finds_its_match_and_is_pinned() {
+    let mut window = matched();
+    let place = over(&window, "View of chelsea.png", Vec2::new(10.0, 10.0));
+    window.hover_at(place);
+    wait_until(&mut window, "the match", |window| is_shown(window, "match at row"));
+    window.drag_at(place);
+    window.drop_at(place);
+    let other = over(&window, "View of coffee.png", Vec2::new(5.0, 5.0));
+    window.hover_at(other);
+    wait_until(&mut window, "the similarity to the pin", |window| is_shown(window, "to the pin"));
+    window.key_press(Key::Escape);
+    wait_until(&mut window, "no pin", |window| !is_shown(window, "to the pin") && is_shown(window, "match at row"));
+    window.key_press_modifiers(egui::Modifiers::COMMAND, Key::Z);
+    wait_until(&mut window, "the pin again", |window| is_shown(window, "to the pin"));
+}
+
+#[test]
+fn filters_change_the_number_of_pairs() {
+    let mut window = matched();
+    let (mutual, all) = counts(&window);
+    assert!(0 < mutual && mutual < all, "{mutual} of {all}");
+    window.get_by_label("Mutual only").click();
+    wait_until(&mut window, "all pairs", |window| is_shown(window, " pairs") && counts(window) == (all, all));
+    window.get_by_label("Least score, number").set_value_accesskit(0.99);
+    wait_until(&mut window, "fewer pairs", |window| is_shown(window, " pairs") && counts(window).0 < all);
+}
+
+#[test]
+fn sides_are_swapped() {
+    let mut window = matched();
+    let left = |window: &Window, view: &str| window.get_by_label(view).rect().min.x;
+    let before = left(&window, "View of chelsea.png");
+    window.get_by_label_contains("Swap sides").click();
+    wait_until(&mut window, "the other order", |window| left(window, "View of coffee.png") == before);
+    wait_until(&mut window, "pairs of the other order", |window| is_shown(window, " pairs"));
+}
+
+#[test]
+fn pictures_without_any_difference_are_survived() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["grey.png", "white.png"].map(|name| folder.path().join(name));
+    for (path, value) in paths.iter().zip([128, 255]) {
+        let picture = Picture { width: 96, height: 64, rgb: vec![value; 96 * 64 * 3] };
+        write_picture(path, &picture, &[]).expect("written");
+    }
+    let mut window = open(launch(&paths));
+    window.key_press(Key::Num3);
+    wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
+}
