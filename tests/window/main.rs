@@ -1,5 +1,6 @@
 //! The window, driven headless by the labels of its controls on whatever graphics adapter there is; without one (lavapipe
 //! counts) these tests fail.
 
+mod models;
 mod start;
 mod support;
