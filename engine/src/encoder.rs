@@ -57,10 +57,10 @@ impl Encoder {
     /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
     /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
     pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
-        Self::load_watched(source, device, dtype, &|_| ())
+        Self::load_watched(source, device, dtype, &Hub::from_env(), &|_| ())
     }
 
-    /// As [`Encoder::load`], telling each stage when it begins.
+    /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins.
     ///
     /// # Errors
     /// As [`Encoder::load`].
@@ -68,13 +68,14 @@ impl Encoder {
         source: &ModelSource,
         device: &DeviceChoice,
         dtype: Option<Dtype>,
+        hub: &Hub,
         progress: &dyn Fn(Progress),
     ) -> Result<Self> {
         let begin = |stage: &str| progress(Progress { stage: stage.to_owned(), done: 0, total: None });
         begin("opening the device");
         let (device, device_name) = open_device(device)?;
         begin("opening the weights");
-        let (name, weights, normalisation) = open_weights(source)?;
+        let (name, weights, normalisation) = open_weights(source, hub)?;
         let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
         begin("reading the weights");
         let backbone = CandleBackbone::load(&weights, device, dtype)?;
@@ -128,7 +129,7 @@ impl Encoder {
     }
 }
 
-fn open_weights(source: &ModelSource) -> Result<(String, Weights, Normalisation)> {
+fn open_weights(source: &ModelSource, hub: &Hub) -> Result<(String, Weights, Normalisation)> {
     let known = |name: &str| zoo::find(name).ok_or_else(|| HubError::UnknownModel { name: name.to_owned() });
     match source {
         ModelSource::Named(name) if name == DEMO => {
@@ -139,7 +140,7 @@ fn open_weights(source: &ModelSource) -> Result<(String, Weights, Normalisation)
         ModelSource::Named(name) => {
             let model = known(name)?;
             let not_present = || HubError::NotPresent { name: name.clone() };
-            let folder = HubModel::from_zoo(model).and_then(|model| Hub::from_env().locate(&model));
+            let folder = HubModel::from_zoo(model).and_then(|model| hub.locate(&model));
             let folder = folder.ok_or_else(not_present)?;
             log::info!("{name} is in {}", folder.display());
             let weights = Weights::open(&folder)?;

@@ -2,6 +2,7 @@
 //! counts) these tests fail.
 
 mod matching;
+mod models;
 mod shell;
 mod similarity;
 mod start;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use dinoscope::gui::{App, Launch, wgpu_setup};
 use dinoscope_engine::backend::DeviceChoice;
 use dinoscope_engine::encoder::ModelSource;
+use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
 use egui_kittest::Harness;
 
@@ -27,6 +28,7 @@ pub fn launch(files: &[PathBuf]) -> Launch {
         source: Some(ModelSource::Named("demo".to_owned())),
         device: Some(DeviceChoice::Cpu),
         size: Some(SizeRule::ShortSide(224)),
+        hub: Some(HubConfig::new(project("target/no-models"))),
         ..Launch::default()
     }
 }

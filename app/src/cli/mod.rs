@@ -128,6 +128,7 @@ fn launch(files: &[PathBuf], given: Given, context: &Context) -> Launch {
         device: given.device.then(|| options.device.clone()),
         dtype: options.dtype,
         size: options.size,
+        hub: Some(models::hub_config(context)),
         config_folder: dirs::config_dir().map(|folder| folder.join("dinoscope")),
         ..Launch::default()
     }

@@ -19,8 +19,6 @@ use serde_json::{Value, json};
 use super::context::{Context, print_line, show_progress};
 use super::options::model_names;
 
-const DEMO_NOTE: &str = "small stand-in trained for dinoscope, not Meta's weights";
-
 /// The models: which there are, which are on this machine
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  dinoscope models\n  dinoscope models download vits16\n  \
@@ -136,8 +134,10 @@ impl Row {
 
     fn cells(&self) -> [String; 8] {
         let (model, config) = (self.model, self.model.config());
-        let note =
-            if self.hub.is_none() { format!("{}: {DEMO_NOTE}", self.source()) } else { self.source().to_owned() };
+        let source = match model.note() {
+            Some(note) => format!("{}: {note}", self.source()),
+            None => self.source().to_owned(),
+        };
         [
             model.name.to_owned(),
             format!("{} M", model.parameters_millions),
@@ -146,7 +146,7 @@ impl Row {
             size_text(model.size_bytes()),
             model.licence.to_owned(),
             if self.is_present() { "yes" } else { "no" }.to_owned(),
-            note,
+            source,
         ]
     }
 
@@ -164,7 +164,7 @@ impl Row {
             "size_bytes": self.model.size_bytes(),
             "present": self.is_present(),
             "path": self.path,
-            "note": self.hub.is_none().then_some(DEMO_NOTE),
+            "note": self.model.note(),
         })
     }
 }

@@ -18,6 +18,8 @@ pub enum QuestionKind {
     OpenOne,
     /// Several that exist.
     OpenMany,
+    /// A folder that exists.
+    OpenFolder,
     /// One that is written.
     Save,
 }
@@ -68,6 +70,8 @@ impl fmt::Debug for AskPerson {
 pub enum Purpose {
     /// Files to look at.
     Open,
+    /// A checkpoint to encode with.
+    UseCheckpoint,
     /// A workspace to open.
     OpenWorkspace,
     /// Where the workspace is written.
@@ -158,6 +162,7 @@ fn system(question: &Question) -> Answer {
     }
     let paths = match question.kind {
         QuestionKind::OpenOne => dialog.pick_file().into_iter().collect(),
+        QuestionKind::OpenFolder => dialog.pick_folder().into_iter().collect(),
         QuestionKind::OpenMany => dialog.pick_files().unwrap_or_default(),
         QuestionKind::Save => dialog.save_file().into_iter().collect::<Vec<_>>(),
     };
@@ -170,7 +175,7 @@ fn system(question: &Question) -> Answer {
 fn no_dialog(kind: QuestionKind) -> String {
     let instead = match kind {
         QuestionKind::Save => "",
-        QuestionKind::OpenOne | QuestionKind::OpenMany => ", or drop files onto the window",
+        QuestionKind::OpenOne | QuestionKind::OpenMany | QuestionKind::OpenFolder => ", or drop files onto the window",
     };
     let what = if cfg!(target_os = "linux") { ": install xdg-desktop-portal or zenity" } else { "" };
     format!("The system shows no dialog for files{what}{instead}")

@@ -12,12 +12,14 @@ mod notices;
 mod overlay;
 mod panels;
 mod placed;
+mod reveal;
 mod running;
 mod samples;
 mod settings;
 mod shared;
 mod theme;
 mod tools;
+mod words;
 mod workspace;
 
 use anyhow::{Result, anyhow};

@@ -51,6 +51,8 @@ pub struct Settings {
     pub theme: ThemeChoice,
     /// Files opened last, newest first.
     pub recent: Vec<PathBuf>,
+    /// Checkpoints on this machine that were used last, newest first.
+    pub checkpoints: Vec<PathBuf>,
     /// Memory for features, in MB.
     pub cache_mb: usize,
     /// Magnification of the whole window.
@@ -76,6 +78,7 @@ impl Default for Settings {
         Self {
             theme: ThemeChoice::Dark,
             recent: Vec::new(),
+            checkpoints: Vec::new(),
             cache_mb: DEFAULT_CACHE_MB,
             zoom: 1.0,
             window: [1280.0, 800.0],
@@ -100,6 +103,13 @@ impl Settings {
         self.recent.retain(|known| known != path);
         self.recent.insert(0, path.to_path_buf());
         self.recent.truncate(MOST_RECENT);
+    }
+
+    /// Puts a checkpoint in front of the recent ones.
+    pub fn remember_checkpoint(&mut self, path: &Path) {
+        self.checkpoints.retain(|known| known != path);
+        self.checkpoints.insert(0, path.to_path_buf());
+        self.checkpoints.truncate(MOST_RECENT);
     }
 
     /// What was remembered in a folder, or the defaults; the second is one sentence where the file is damaged.

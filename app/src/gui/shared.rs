@@ -10,6 +10,7 @@ use dinoscope_engine::dispatch::{
     Command, Dispatcher, EncodeJob, Event, Failure, ModelChoice, ModelInfo, Outcome, PictureId, PictureSource,
     RequestId,
 };
+use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::{Filter, SizeRule};
 
@@ -56,7 +57,7 @@ pub struct Shared {
     encoding: Option<RequestId>,
     /// Which picture a request opens.
     opening: HashMap<RequestId, PictureId>,
-    last_encode: Option<Duration>,
+    last_encode: Option<LastEncode>,
 }
 
 /// The model that is chosen and how far it is.
@@ -65,6 +66,21 @@ pub struct Model {
     pub choice: Arc<ModelChoice>,
     /// How far it is.
     pub state: ModelState,
+    /// The choice that was ready last, to go back to where this one fails.
+    pub previous: Option<Arc<ModelChoice>>,
+    /// The request that loads it.
+    loading: Option<RequestId>,
+}
+
+/// What the model took for the last picture.
+#[derive(Clone, Debug)]
+pub struct LastEncode {
+    /// The model.
+    pub model: Arc<ModelChoice>,
+    /// Patch rows and columns.
+    pub grid: (usize, usize),
+    /// How long it ran.
+    pub time: Duration,
 }
 
 /// How far the model is.
@@ -101,7 +117,12 @@ impl Shared {
             placed: History::default(),
             foregrounds: Foregrounds::default(),
             cache: FeatureCache::new(settings.cache_bytes()),
-            model: Model { choice: Arc::new(choice.clone()), state: ModelState::Loading },
+            model: Model {
+                choice: Arc::new(choice.clone()),
+                state: ModelState::Loading,
+                previous: None,
+                loading: None,
+            },
             size,
             filter: Filter::Bilinear,
             canvas: Canvas::default(),
@@ -212,10 +233,25 @@ impl Shared {
 
     /// Chooses another model; features of the one before stay in the cache.
     pub fn load_model(&mut self, choice: ModelChoice) {
-        self.model = Model { choice: Arc::new(choice.clone()), state: ModelState::Loading };
+        if matches!(self.model.state, ModelState::Ready(_)) {
+            self.model.previous = Some(Arc::clone(&self.model.choice));
+        }
+        self.model.choice = Arc::new(choice.clone());
+        self.model.state = ModelState::Loading;
         self.failed.clear();
         self.wanted.clear();
-        self.send(Command::LoadModel(choice), "loading the model");
+        self.model.loading = Some(self.send(Command::LoadModel(choice), "loading the model"));
+    }
+
+    /// Chooses other weights for the device and precision that are chosen.
+    pub fn use_source(&mut self, source: ModelSource) {
+        let choice = ModelChoice { source, ..(*self.model.choice).clone() };
+        self.load_model(choice);
+    }
+
+    /// What loading the model last reported.
+    pub fn loading(&self) -> Option<&Progress> {
+        self.running.get(&self.model.loading?)?.progress.as_ref()
     }
 
     /// Chooses another size of the model's input.
@@ -246,9 +282,9 @@ impl Shared {
         self.failed.iter().find(|(failed, _)| *failed == key).map(|(_, message)| message.as_str())
     }
 
-    /// Time that the model took for the last picture.
-    pub fn last_encode(&self) -> Option<Duration> {
-        self.last_encode
+    /// What the model that is chosen took for its last picture.
+    pub fn last_encode(&self) -> Option<&LastEncode> {
+        self.last_encode.as_ref().filter(|last| last.model == self.model.choice)
     }
 
     /// The request that encodes, and what it last reported.
@@ -303,7 +339,8 @@ impl Shared {
                     continue;
                 }
                 Outcome::Encoded { key, features, time } => {
-                    self.last_encode = Some(time);
+                    let grid = features.geometry.grid;
+                    self.last_encode = Some(LastEncode { model: Arc::clone(&key.model), grid, time });
                     self.wanted.retain(|wanted| *wanted != key);
                     self.cache.insert(key, features, protected);
                     continue;
@@ -350,7 +387,14 @@ impl Shared {
                 document.content = Content::Ready(Loaded { pixels, texture, thumbnail });
             }
             Outcome::ModelReady(info) if info.choice == *self.model.choice => {
+                if let ModelSource::Path(path) = &info.choice.source {
+                    self.settings.remember_checkpoint(path);
+                }
                 self.model.state = ModelState::Ready(info);
+            }
+            Outcome::Failed(failure) if self.model.loading == Some(id) => {
+                self.model.state = ModelState::Failed(failure.clone());
+                for_tools.push(Event { id, outcome: Outcome::Failed(failure) });
             }
             outcome => for_tools.push(Event { id, outcome }),
         }

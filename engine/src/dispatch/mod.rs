@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::encoder::Encoder;
 use crate::gpu::Gpu;
-use crate::hub::HubConfig;
+use crate::hub::{Hub, HubConfig};
 use crate::{Progress, Result};
 use outbox::Outbox;
 
@@ -54,9 +54,16 @@ pub struct DispatcherConfig {
 impl DispatcherConfig {
     /// With [`Encoder::load`] and the hub that the environment names.
     pub fn new(gpu: Option<Gpu>, wake: Wake) -> Self {
-        let loader: Loader =
-            Arc::new(|choice, progress| Encoder::load_watched(&choice.source, &choice.device, choice.dtype, progress));
-        Self { gpu, wake, loader, hub: HubConfig::from_env() }
+        Self::with_hub(gpu, wake, HubConfig::from_env())
+    }
+
+    /// With [`Encoder::load`] and that hub.
+    pub fn with_hub(gpu: Option<Gpu>, wake: Wake, hub: HubConfig) -> Self {
+        let on_hub = Hub::new(hub.clone());
+        let loader: Loader = Arc::new(move |choice, progress| {
+            Encoder::load_watched(&choice.source, &choice.device, choice.dtype, &on_hub, progress)
+        });
+        Self { gpu, wake, loader, hub }
     }
 }
 

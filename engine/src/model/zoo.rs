@@ -151,6 +151,11 @@ impl ZooModel {
         if self.satellite { Normalisation::SATELLITE } else { Normalisation::WEB }
     }
 
+    /// What to know about it before it is trusted.
+    pub fn note(&self) -> Option<&'static str> {
+        (self.source == ZooSource::Embedded).then_some("small stand-in trained for dinoscope, not Meta's weights")
+    }
+
     /// Bytes of its file, roughly: f32 weights, the demo f16.
     pub fn size_bytes(&self) -> u64 {
         let bytes_each = if self.source == ZooSource::Embedded { 2 } else { 4 };

@@ -1,6 +1,5 @@
 //! What keys, menus and buttons do.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use dinoscope_engine::backend::DeviceChoice;
@@ -15,7 +14,8 @@ use crate::gui::dialogs::{Purpose, Question, QuestionKind, folder_of};
 use crate::gui::documents::Origin;
 use crate::gui::files;
 use crate::gui::notices::Offer;
-use crate::gui::panels::{export, filmstrip, menu};
+use crate::gui::panels::{export, filmstrip, menu, models};
+use crate::gui::reveal;
 use crate::gui::settings::ThemeChoice;
 use crate::gui::tools::Exportable;
 use crate::gui::workspace;
@@ -81,17 +81,25 @@ impl App {
             }
             filmstrip::Asked::Partner(id) => shared.documents.set_partner(id),
             filmstrip::Asked::TryAgain(id) => shared.reopen(id),
-            filmstrip::Asked::ShowFile(path) => show_in_folder(&path),
+            filmstrip::Asked::ShowFile(path) => reveal::show(&path),
             filmstrip::Asked::OpenSample(place) => self.open_sample(place),
             filmstrip::Asked::OpenRecent(path) => self.look_at(vec![path], false),
             filmstrip::Asked::Open => self.ask_for_files(context),
         }
     }
 
+    pub(super) fn chosen_in_models(&mut self, context: &Context, asked: models::Asked) {
+        match asked {
+            models::Asked::Mend(remedy) => self.mend(remedy),
+            models::Asked::PickFile => self.ask_for_checkpoint(context, QuestionKind::OpenOne),
+            models::Asked::PickFolder => self.ask_for_checkpoint(context, QuestionKind::OpenFolder),
+        }
+    }
+
     pub(super) fn accept(&mut self, offer: Offer) {
         match offer {
             Offer::Mend(remedy) => self.mend(remedy),
-            Offer::ShowFile(path) => show_in_folder(&path),
+            Offer::ShowFile(path) => reveal::show(&path),
         }
     }
 
@@ -101,7 +109,8 @@ impl App {
                 let choice = ModelChoice { device: DeviceChoice::Cpu, ..(*self.shared.model.choice).clone() };
                 self.shared.load_model(choice);
             }
-            Remedy::Download(_) | Remedy::GiveToken(_) => self.models.is_open = true,
+            Remedy::Download(name) => self.models.ask_download(&name),
+            Remedy::GiveToken(name) => self.models.ask_token(&name),
         }
     }
 
@@ -148,6 +157,18 @@ impl App {
         self.ask(context, Purpose::Open, question);
     }
 
+    fn ask_for_checkpoint(&mut self, context: &Context, kind: QuestionKind) {
+        let endings = files::CHECKPOINT_ENDINGS.map(str::to_owned).to_vec();
+        let question = Question {
+            kind,
+            title: "Use a checkpoint",
+            filter: Some(("Checkpoints", endings)),
+            folder: self.shared.settings.checkpoints.first().and_then(|path| folder_of(path)),
+            file_name: String::new(),
+        };
+        self.ask(context, Purpose::UseCheckpoint, question);
+    }
+
     fn ask_for_workspace(&mut self, context: &Context) {
         let question = Question {
             kind: QuestionKind::OpenOne,
@@ -191,27 +212,4 @@ impl App {
     fn folder_to_write(&self) -> Option<std::path::PathBuf> {
         self.shared.settings.folder.clone().or_else(|| self.folder_to_read())
     }
-}
-
-/// Opens the system's file manager; beside the window, since starting a program takes time.
-fn show_in_folder(path: &Path) {
-    let path = path.to_path_buf();
-    std::thread::spawn(move || {
-        let mut command = if cfg!(target_os = "windows") {
-            let mut command = std::process::Command::new("explorer");
-            command.arg("/select,").arg(&path);
-            command
-        } else if cfg!(target_os = "macos") {
-            let mut command = std::process::Command::new("open");
-            command.arg("-R").arg(&path);
-            command
-        } else {
-            let mut command = std::process::Command::new("xdg-open");
-            command.arg(path.parent().unwrap_or(&path));
-            command
-        };
-        if let Err(error) = command.status() {
-            log::warn!("cannot show {}: {error}", path.display());
-        }
-    });
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dinoscope_engine::dispatch::{Command, Export, ModelChoice, PictureSource};
+use dinoscope_engine::dispatch::{Command, Export, PictureSource};
 use dinoscope_engine::encoder::ModelSource;
 use egui::{Context, Event};
 
@@ -107,6 +107,7 @@ impl App {
         let Some(first) = paths.first().cloned() else { return };
         match purpose {
             Purpose::Open => self.look_at(paths, false),
+            Purpose::UseCheckpoint => self.shared.use_source(ModelSource::Path(first)),
             Purpose::OpenWorkspace => self.errands.send(Errand::ReadWorkspace(first, Start::Person)),
             Purpose::SaveWorkspace => {
                 let text = self.workspace().to_text();
@@ -136,8 +137,7 @@ impl App {
             return;
         }
         if let Some(path) = found.checkpoint {
-            let choice = (*self.shared.model.choice).clone();
-            self.shared.load_model(ModelChoice { source: ModelSource::Path(path), ..choice });
+            self.shared.use_source(ModelSource::Path(path));
         }
         if let Some(path) = found.mask {
             self.use_mask(path);

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dinoscope_engine::backend::{DeviceChoice, Dtype};
-use dinoscope_engine::dispatch::{Dispatcher, ModelChoice, Outcome, PictureId, RequestId};
+use dinoscope_engine::dispatch::{Dispatcher, DispatcherConfig, ModelChoice, Outcome, PictureId, RequestId};
 use dinoscope_engine::encoder::{DEMO, ModelSource};
 use dinoscope_engine::gpu::Gpu;
+use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Rect, ScrollArea, Ui};
 
@@ -46,6 +47,8 @@ pub struct Launch {
     pub dtype: Option<Dtype>,
     /// Size of its input.
     pub size: Option<SizeRule>,
+    /// Where published models come from and are kept; `None`: as the environment says.
+    pub hub: Option<HubConfig>,
     /// Folder of settings and of the last workspace; `None`: nothing is remembered.
     pub config_folder: Option<PathBuf>,
     /// Who answers dialogs for files.
@@ -100,7 +103,9 @@ impl App {
             move || context.request_repaint()
         };
         let health = DeviceHealth::listen(&gpu.device, wake.clone());
-        let dispatcher = Dispatcher::new(Some(gpu), Arc::new(wake.clone()));
+        let hub = launch.hub.clone().unwrap_or_else(HubConfig::from_env);
+        let config = DispatcherConfig::with_hub(Some(gpu), Arc::new(wake.clone()), hub.clone());
+        let dispatcher = Dispatcher::with_config(config);
         let (settings, damage) = launch.config_folder.as_deref().map_or_else(Default::default, Settings::read);
         context.set_theme(settings.theme);
         context.set_zoom_factor(settings.zoom);
@@ -112,7 +117,7 @@ impl App {
             shared: Shared::new(dispatcher, painter, model, size, settings),
             health,
             tools: Tools::default(),
-            models: Models::default(),
+            models: Models::new(hub),
             filmstrip: Filmstrip::default(),
             errands: Errands::new(wake),
             dialogs: Dialogs::new(launch.ask),
@@ -145,6 +150,9 @@ impl App {
 
     fn take_events(&mut self, context: &Context) {
         for event in self.shared.receive(context, &self.shown) {
+            if self.models.receive(&mut self.shared, &event) {
+                continue;
+            }
             match &event.outcome {
                 Outcome::Drawn(picture) if self.copying == Some(event.id) => self.copied(context, picture),
                 Outcome::Exported(path) => self.shared.notices.written(path.clone()),
@@ -191,7 +199,9 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let context = ui.ctx().clone();
         let mut asked = Vec::new();
-        Panel::top("menu").show(ui, |ui| asked = menu::show(ui, &mut self.shared, self.tools.current()));
+        Panel::top("menu").show(ui, |ui| {
+            asked = menu::show(ui, &mut self.shared, &mut self.models, self.tools.current());
+        });
         asked.into_iter().for_each(|asked| self.chosen_in_menu(&context, asked));
         Panel::bottom("status").exact_size(28.0).show(ui, |ui| status::show(ui, &mut self.shared, &self.shown));
         if self.filmstrip.has_content(&self.shared) {
@@ -220,7 +230,9 @@ impl eframe::App for App {
         }
         help::show(&context, &mut self.is_help_open);
         about::show(&context, &mut self.is_about_open);
-        self.models.show(&context, &mut self.shared);
+        if let Some(asked) = self.models.show(&context, &mut self.shared, canvas_rect) {
+            self.chosen_in_models(&context, asked);
+        }
         if let Some(hovering) = &self.hovering {
             drop_zone::show(&context, hovering, canvas_rect);
         }

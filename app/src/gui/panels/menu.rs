@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use egui::{Button, MenuBar, Ui};
 
-use super::export;
+use super::models::Models;
+use super::{chips, export};
 use crate::gui::actions::{self, Action};
 use crate::gui::samples::SAMPLES;
 use crate::gui::shared::Shared;
@@ -28,7 +29,7 @@ pub enum Asked {
 }
 
 /// Shows the bar.
-pub fn show(ui: &mut Ui, shared: &mut Shared, tool: &dyn Tool) -> Vec<Asked> {
+pub fn show(ui: &mut Ui, shared: &mut Shared, models: &mut Models, tool: &dyn Tool) -> Vec<Asked> {
     let mut asked = Vec::new();
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("Files", |ui| files(ui, shared, tool, &mut asked));
@@ -43,6 +44,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, tool: &dyn Tool) -> Vec<Asked> {
                 }
             });
         }
+        chips::show(ui, shared, models);
     });
     asked
 }

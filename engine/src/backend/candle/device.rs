@@ -43,6 +43,23 @@ pub fn open(choice: &DeviceChoice) -> Result<(Device, String)> {
     }
 }
 
+/// What a person can choose from: automatic, the processor, and the graphics processors that this build can use.
+pub fn choices() -> Vec<DeviceChoice> {
+    let mut choices = vec![DeviceChoice::Auto, DeviceChoice::Cpu];
+    if cfg!(feature = "cuda") {
+        choices.extend((0..cuda_devices()).map(DeviceChoice::Cuda));
+    }
+    if cfg!(feature = "metal") {
+        choices.push(DeviceChoice::Metal);
+    }
+    choices
+}
+
+/// NVIDIA's driver lists them on Linux; elsewhere one is offered, and opening it says whether it is there.
+fn cuda_devices() -> usize {
+    std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(1, Iterator::count)
+}
+
 /// CUDA, then Metal, then the processor: the first that is built in and opens.
 fn automatic() -> (Device, String) {
     for choice in [DeviceChoice::Cuda(0), DeviceChoice::Metal] {

@@ -7,7 +7,7 @@ mod layers;
 mod patches;
 mod vit;
 
-pub use device::open as open_device;
+pub use device::{choices as device_choices, open as open_device};
 
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
