@@ -205,7 +205,8 @@ mod tests {
         let mut asked = Vec::new();
         for modifiers in [Modifiers::COMMAND, Modifiers::COMMAND | Modifiers::SHIFT] {
             let event = Event::Key { key: Key::Z, physical_key: None, pressed: true, repeat: false, modifiers };
-            let input = RawInput { events: vec![event], modifiers, ..RawInput::default() };
+            let events = vec![Event::ModifiersChanged(modifiers), event];
+            let input = RawInput { events, ..RawInput::default() };
             let _ = context.run_ui(input, |ui| asked.extend(pressed(ui.ctx())));
         }
         assert_eq!(asked, [Action::Undo, Action::Redo]);

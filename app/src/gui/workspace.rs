@@ -180,7 +180,6 @@ fn renamed(placed: &Placed, name: impl Fn(PictureId) -> Option<PictureId>) -> Pl
         pin,
         queries: queries.collect(),
         foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
-        pin: placed.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
     }
 }
 
