@@ -20,6 +20,7 @@ mod similarity;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
@@ -56,6 +57,10 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
+    /// Gives the graphics device up after this many seconds, to try what happens then
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    simulate_device_loss: Option<f32>,
+
     /// Files to open in the window; without any, a sample picture
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -80,11 +85,20 @@ pub fn run() -> ExitCode {
     let given = Given::of(&matches);
     logger::install(&cli.common);
     let context = Context { options: cli.common, cancel: Cancel::default() };
-    exit::code_of(execute(cli.command, &cli.files, given, &context))
+    let device_loss = cli.simulate_device_loss.map(|seconds| Duration::from_secs_f32(seconds.max(0.0)));
+    let window = |context: &Context| Launch { device_loss, ..launch(&cli.files, given, context) };
+    exit::code_of(execute(cli.command, &cli.files, window, &context))
 }
 
-fn execute(command: Option<Command>, files: &[PathBuf], given: Given, context: &Context) -> Result<()> {
-    stop_on_interrupt(&context.cancel)?;
+fn execute(
+    command: Option<Command>,
+    files: &[PathBuf],
+    window: impl FnOnce(&Context) -> Launch,
+    context: &Context,
+) -> Result<()> {
+    if command.is_some() {
+        stop_on_interrupt(&context.cancel)?;
+    }
     if let Some(threads) = context.options.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
     }
@@ -99,7 +113,7 @@ fn execute(command: Option<Command>, files: &[PathBuf], given: Given, context: &
         Some(Command::Completions(args)) => completions::run(&args, &mut Cli::command()),
         None => {
             refuse_mistyped_subcommand(files);
-            crate::gui::run(launch(files, given, context))
+            crate::gui::run(window(context))
         }
     }
 }

@@ -87,6 +87,11 @@ impl Documents {
         self.all.iter()
     }
 
+    /// For changing them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Document> {
+        self.all.iter_mut()
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.all.len()

@@ -22,18 +22,34 @@ mod tools;
 mod words;
 mod workspace;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use anyhow::{Result, anyhow};
 use eframe::egui_wgpu::WgpuConfiguration;
 
-pub use app::{App, Launch};
+pub use app::{App, Launch, ModelLoader, Rescue, RescueSlot};
 pub use device::wgpu_setup;
 pub use dialogs::{Answer, AskPerson, Question, QuestionKind};
 
-/// Opens the window and returns when it is closed.
+/// Opens the window and returns when it is closed. Where the graphics device is lost, it opens again on a new one.
 ///
 /// # Errors
 /// Where there is no display, or no graphics device.
-pub fn run(launch: Launch) -> Result<()> {
+pub fn run(mut launch: Launch) -> Result<()> {
+    loop {
+        let attempt = launch.clone();
+        // egui's renderer may panic on a device that is gone.
+        let ended = catch_unwind(AssertUnwindSafe(|| run_once(attempt)));
+        if launch.rescue.is_filled() {
+            log::warn!("opening the window again on a new graphics device");
+            launch.device_loss = None;
+            continue;
+        }
+        return ended.unwrap_or_else(|panic| resume_unwind(panic));
+    }
+}
+
+fn run_once(launch: Launch) -> Result<()> {
     let (settings, _) = launch.config_folder.as_deref().map_or_else(Default::default, settings::Settings::read);
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()

@@ -175,7 +175,8 @@ impl Shared {
         self.decode(picture, source);
     }
 
-    fn decode(&mut self, picture: PictureId, source: PictureSource) {
+    /// Reads the pixels of a picture that is open.
+    pub fn decode(&mut self, picture: PictureId, source: PictureSource) {
         let name = self.documents.get(picture).map(|document| document.name.clone()).unwrap_or_default();
         let id = self.send(Command::Open { picture, source }, format!("opening {name}"));
         self.opening.insert(id, picture);

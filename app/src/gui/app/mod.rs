@@ -3,13 +3,16 @@
 mod acts;
 mod intake;
 mod keeping;
+mod rescue;
 mod stage;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dinoscope_engine::backend::{DeviceChoice, Dtype};
-use dinoscope_engine::dispatch::{Dispatcher, DispatcherConfig, ModelChoice, Outcome, PictureId, RequestId};
+use dinoscope_engine::dispatch::{Dispatcher, DispatcherConfig, Loader, ModelChoice, Outcome, PictureId, RequestId};
 use dinoscope_engine::encoder::{DEMO, ModelSource};
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::hub::HubConfig;
@@ -30,6 +33,7 @@ use super::shared::Shared;
 use super::theme;
 use super::tools::Tools;
 use keeping::Keeper;
+pub use rescue::{Rescue, RescueSlot};
 
 /// Short side of the model's input where nothing else was chosen.
 const DEFAULT_SIZE: usize = 768;
@@ -53,6 +57,22 @@ pub struct Launch {
     pub config_folder: Option<PathBuf>,
     /// Who answers dialogs for files.
     pub ask: AskPerson,
+    /// How models are loaded; `None`: as everywhere.
+    pub loader: Option<ModelLoader>,
+    /// What the window before had to leave when its graphics device was lost.
+    pub rescue: RescueSlot,
+    /// For trying that: gives the graphics device up after this time.
+    pub device_loss: Option<Duration>,
+}
+
+/// Loads models in the place of the engine: a test's.
+#[derive(Clone)]
+pub struct ModelLoader(pub Loader);
+
+impl fmt::Debug for ModelLoader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ModelLoader")
+    }
 }
 
 impl Launch {
@@ -78,6 +98,10 @@ pub struct App {
     errands: Errands,
     dialogs: Dialogs,
     keeper: Keeper,
+    rescue: RescueSlot,
+    /// Whether the device was lost and everything has been put aside.
+    has_left: bool,
+    device_loss: Option<Instant>,
     hovering: Option<Hovering>,
     is_help_open: bool,
     is_about_open: bool,
@@ -104,7 +128,10 @@ impl App {
         };
         let health = DeviceHealth::listen(&gpu.device, wake.clone());
         let hub = launch.hub.clone().unwrap_or_else(HubConfig::from_env);
-        let config = DispatcherConfig::with_hub(Some(gpu), Arc::new(wake.clone()), hub.clone());
+        let mut config = DispatcherConfig::with_hub(Some(gpu), Arc::new(wake.clone()), hub.clone());
+        if let Some(ModelLoader(loader)) = launch.loader {
+            config.loader = loader;
+        }
         let dispatcher = Dispatcher::with_config(config);
         let (settings, damage) = launch.config_folder.as_deref().map_or_else(Default::default, Settings::read);
         context.set_theme(settings.theme);
@@ -122,6 +149,9 @@ impl App {
             errands: Errands::new(wake),
             dialogs: Dialogs::new(launch.ask),
             keeper,
+            rescue: launch.rescue,
+            has_left: false,
+            device_loss: launch.device_loss.map(|after| Instant::now() + after),
             hovering: None,
             is_help_open: false,
             is_about_open: false,
@@ -134,7 +164,9 @@ impl App {
         if let Some(sentence) = damage {
             app.shared.notices.error(&sentence, None);
         }
-        if launch.files.is_empty() {
+        if let Some(rescue) = app.rescue.take() {
+            app.take_over(rescue);
+        } else if launch.files.is_empty() {
             app.restore_last();
         } else {
             app.look_at(launch.files, false);
@@ -146,6 +178,17 @@ impl App {
     /// Writes what is remembered, as the end of the program does.
     pub fn close(&mut self) {
         self.keep_now();
+    }
+
+    /// Uses another model, on the device and in the precision chosen now.
+    pub fn use_model(&mut self, source: ModelSource) {
+        let choice = ModelChoice { source, ..(*self.shared.model.choice).clone() };
+        self.shared.load_model(choice);
+    }
+
+    /// Gives the graphics device up, as a driver that crashes does.
+    pub fn lose_device(&self) {
+        self.shared.gpu().device.destroy();
     }
 
     fn take_events(&mut self, context: &Context) {
@@ -184,6 +227,16 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, context: &Context, _frame: &mut eframe::Frame) {
+        if let Some(when) = self.device_loss {
+            if when <= Instant::now() {
+                self.device_loss = None;
+                self.lose_device();
+            }
+            context.request_repaint_after(Duration::from_millis(50));
+        }
+        if self.leave_lost_device(context) {
+            return;
+        }
         self.take_events(context);
         self.take_reports();
         self.take_input(context);
@@ -197,6 +250,9 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        if self.has_left {
+            return;
+        }
         let context = ui.ctx().clone();
         let mut asked = Vec::new();
         Panel::top("menu").show(ui, |ui| {
