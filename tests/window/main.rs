@@ -3,6 +3,7 @@
 
 mod matching;
 mod models;
+mod pca;
 mod shell;
 mod similarity;
 mod start;

@@ -18,7 +18,7 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
         (ForegroundKind::Painted, "Painted"),
         (ForegroundKind::File, "File"),
     ];
-    controls::choice(ui, "Patches", "Which patches count: all, or only the foreground", &mut kind, &kinds);
+    controls::segments(ui, "Which patches count: all, or only the foreground", &mut kind, &kinds);
     if kind != before {
         choose(ui.ctx(), shared, picture, kind);
     }
@@ -42,13 +42,8 @@ fn choose(context: &Context, shared: &mut Shared, picture: PictureId, kind: Fore
 fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     let foregrounds = &mut shared.foregrounds;
     let modes = [(Some(BrushMode::Paint), "Brush"), (Some(BrushMode::Erase), "Eraser"), (None, "Off")];
-    controls::choice(
-        ui,
-        "Paint with",
-        "Drag over the picture; the right button erases",
-        &mut foregrounds.brush,
-        &modes,
-    );
+    let hint = "Drag over the picture; the right button erases";
+    controls::segments(ui, hint, &mut foregrounds.brush, &modes);
     let hint = "Diameter in patches ([ and ])";
     controls::slider(ui, "Brush size", hint, &mut foregrounds.brush_size, brush::SIZES, brush::USUAL_SIZE);
     let is_empty = shared.placed.now().foregrounds.get(&picture).is_none_or(|painting| painting.dabs.is_empty());

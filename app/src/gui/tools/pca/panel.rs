@@ -16,7 +16,7 @@ const PRESETS: [[usize; 3]; 4] = [[0, 1, 2], [1, 2, 3], [3, 4, 5], [6, 7, 8]];
 /// Shows it.
 pub fn show(ui: &mut Ui, tool: &mut Pca, shared: &mut Shared) {
     let displays = [(Display::Components, "Components"), (Display::Clusters, "Clusters")];
-    controls::choice(ui, "Show", "Principal components, or k-means clusters", &mut tool.settings.display, &displays);
+    controls::segments(ui, "Principal components, or k-means clusters", &mut tool.settings.display, &displays);
     let Some(picture) = shared.documents.active_id() else {
         ui.weak("Open a picture to see what is alike in it.");
         return;
