@@ -3,6 +3,7 @@
 
 mod matching;
 mod models;
+mod pca;
 mod robust;
 mod shell;
 mod similarity;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use dinoscope_engine::dispatch::Export;
+use dinoscope_engine::dispatch::{Export, PictureId};
 
 /// Nobody cancels a dialog faster: one that ends within this time was never shown.
 const LEAST_SHOWN: Duration = Duration::from_millis(250);
@@ -76,6 +76,10 @@ pub enum Purpose {
     OpenWorkspace,
     /// Where the workspace is written.
     SaveWorkspace,
+    /// The mask of this picture's foreground.
+    Mask(PictureId),
+    /// A PCA basis to use.
+    Basis,
     /// Where this is written, with its metadata.
     Export(Box<Export>, Vec<(String, String)>),
 }

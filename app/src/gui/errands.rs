@@ -1,10 +1,11 @@
 //! Small work on files that must not keep the window waiting: what is dropped, pasted or remembered.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
+use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::output::write_atomically;
 use egui::ColorImage;
@@ -23,6 +24,8 @@ pub enum Errand {
     Announce(Vec<PathBuf>, Circumstances),
     /// Read a workspace.
     ReadWorkspace(PathBuf, Start),
+    /// Read a PCA basis.
+    ReadBasis(PathBuf),
     /// Turn what was pasted into a picture.
     Paste(Arc<ColorImage>),
     /// Thumbnails of the sample pictures.
@@ -48,6 +51,8 @@ pub enum Report {
     Announced(Vec<PathBuf>, Found),
     /// [`Errand::ReadWorkspace`]; nothing where the program starts for the first time.
     Workspace(PathBuf, Start, Result<Option<workspace::Read>, String>),
+    /// [`Errand::ReadBasis`]: the file's name, and what it holds or why nothing.
+    Basis(String, Result<Basis, String>),
     /// [`Errand::Paste`]
     Pasted(Picture),
     /// [`Errand::Samples`]: the sample's place, and its thumbnail.
@@ -128,6 +133,10 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
             let read = if is_first { Ok(None) } else { Workspace::read(&path).map(Some) };
             report(Report::Workspace(path, start, read));
         }
+        Errand::ReadBasis(path) => {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            report(Report::Basis(name, read_basis(&path)));
+        }
         Errand::Paste(image) => {
             if let Some(picture) = on_white(&image) {
                 report(Report::Pasted(picture));
@@ -145,6 +154,19 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
             }
         }
     }
+}
+
+/// Largest file that is read as a basis, in bytes.
+const MOST_BASIS_BYTES: u64 = 64 << 20;
+
+fn read_basis(path: &Path) -> Result<Basis, String> {
+    let describe = |problem: &dyn std::fmt::Display| format!("Cannot read {}: {problem}", path.display());
+    let bytes = std::fs::metadata(path).map_err(|error| describe(&error))?.len();
+    if bytes > MOST_BASIS_BYTES {
+        return Err(describe(&format!("a file of {} MB is no PCA basis", bytes >> 20)));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| describe(&error))?;
+    Basis::from_json(&text).map_err(|error| describe(&error))
 }
 
 /// The clipboard's picture without its alpha. `None` where it has no pixels.
@@ -174,6 +196,17 @@ mod tests {
         errands.send(Errand::Write(path.clone(), Box::new(|| "second".to_owned())));
         drop(errands);
         assert_eq!(std::fs::read_to_string(path).expect("written"), "second");
+    }
+
+    #[test]
+    fn a_file_that_is_no_basis_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("other.json");
+        std::fs::write(&path, "[1, 2]").expect("written");
+        let message = read_basis(&path).expect_err("no basis");
+        assert!(message.contains("other.json") && message.contains("basis"), "{message}");
+        let message = read_basis(&folder.path().join("missing.json")).expect_err("no file");
+        assert!(message.contains("missing.json"), "{message}");
     }
 
     #[test]

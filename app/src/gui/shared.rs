@@ -15,6 +15,7 @@ use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::{Filter, SizeRule};
 
 use super::canvas::Canvas;
+use super::dialogs::{Purpose, Question};
 use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
 use super::overlay::PicturePainter;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub placed: History,
     /// Which patches of each picture count.
     pub foregrounds: Foregrounds,
+    /// Dialogs for files that tools ask for; the window opens them in their own folders.
+    pub questions: Vec<(Purpose, Question)>,
     /// Features at hand.
     pub cache: FeatureCache,
     /// The model.
@@ -116,6 +119,7 @@ impl Shared {
             documents: Documents::default(),
             placed: History::default(),
             foregrounds: Foregrounds::default(),
+            questions: Vec::new(),
             cache: FeatureCache::new(settings.cache_bytes()),
             model: Model {
                 choice: Arc::new(choice.clone()),

@@ -191,6 +191,15 @@ impl App {
         self.ask(context, Purpose::SaveWorkspace, question);
     }
 
+    /// Opens the dialogs that tools have asked for.
+    pub(super) fn ask_for_tools(&mut self, context: &Context) {
+        for (purpose, mut question) in std::mem::take(&mut self.shared.questions) {
+            question.folder =
+                if question.kind == QuestionKind::Save { self.folder_to_write() } else { self.folder_to_read() };
+            self.ask(context, purpose, question);
+        }
+    }
+
     fn ask(&mut self, context: &Context, purpose: Purpose, question: Question) {
         if self.dialogs.is_open() {
             self.shared.notices.info("Another dialog is open already");

@@ -81,6 +81,8 @@ impl App {
                     }
                 }
                 Report::Workspace(path, start, read) => self.workspace_read(&path, start, read),
+                Report::Basis(name, Ok(basis)) => self.tools.use_basis(&mut self.shared, name, basis),
+                Report::Basis(_, Err(sentence)) => self.shared.notices.error(&sentence, None),
                 Report::Pasted(picture) => {
                     self.pasted += 1;
                     let name = format!("Pasted picture {}", self.pasted);
@@ -113,6 +115,8 @@ impl App {
                 let text = self.workspace().to_text();
                 self.write(first, Export::Text(text), Vec::new());
             }
+            Purpose::Mask(picture) => self.shared.foregrounds.set_mask_file(picture, first),
+            Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }
     }

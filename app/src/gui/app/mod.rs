@@ -292,6 +292,7 @@ impl eframe::App for App {
         if let Some(hovering) = &self.hovering {
             drop_zone::show(&context, hovering, canvas_rect);
         }
+        self.ask_for_tools(&context);
         self.keep(&context);
     }
 

@@ -56,23 +56,7 @@ pub fn choice<T: Copy + PartialEq>(
     let before = *value;
     let mut response = row(ui, name, hint, |ui, label| {
         if is_short(ui, options) {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            let width = (ui.available_width() - 4.0 * (options.len() - 1) as f32) / options.len() as f32;
-            let size = vec2(width, ui.spacing().interact_size.y);
-            let mut any: Option<Response> = None;
-            for &(option, text) in options {
-                let is_chosen = *value == option;
-                let button = egui::Button::selectable(is_chosen, text).frame_when_inactive(true).min_size(size);
-                let button = ui.add_sized(size, button).on_hover_text(hint);
-                if button.clicked() {
-                    *value = option;
-                }
-                any = Some(match any {
-                    Some(all) => all | button,
-                    None => button,
-                });
-            }
-            return any.unwrap_or_else(|| label.clone());
+            return segments(ui, hint, value, options).unwrap_or_else(|| label.clone());
         }
         let chosen = options.iter().find(|(option, _)| option == value).map_or("", |(_, text)| text);
         let list = ComboBox::from_id_salt(name).selected_text(chosen).width(ui.available_width());
@@ -87,6 +71,37 @@ pub fn choice<T: Copy + PartialEq>(
         response.mark_changed();
     }
     response
+}
+
+/// One of several, side by side over the whole width; `None` where there is nothing to choose.
+pub fn segments<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    hint: &str,
+    value: &mut T,
+    options: &[(T, &str)],
+) -> Option<Response> {
+    const GAP: f32 = 4.0;
+    let width = (ui.available_width() - GAP * options.len().saturating_sub(1) as f32) / options.len().max(1) as f32;
+    let size = vec2(width, ui.spacing().interact_size.y);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = GAP;
+        ui.spacing_mut().button_padding.x = 2.0;
+        let mut any: Option<Response> = None;
+        for &(option, text) in options {
+            let is_chosen = *value == option;
+            let button = egui::Button::selectable(is_chosen, text).frame_when_inactive(true).min_size(size);
+            let button = ui.add_sized(size, button).on_hover_text(hint);
+            if button.clicked() {
+                *value = option;
+            }
+            any = Some(match any {
+                Some(all) => all | button,
+                None => button,
+            });
+        }
+        any
+    })
+    .inner
 }
 
 /// On or off.

@@ -6,6 +6,7 @@ mod matching;
 mod pca;
 mod similarity;
 
+use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
 use egui::{Painter, Ui};
 use egui_material_icons::{MaterialIcon, icons};
@@ -144,6 +145,11 @@ impl Tools {
     /// All of them with their names in workspaces.
     pub fn all(&mut self) -> [(&'static str, &mut dyn Tool); 3] {
         [("similarity", &mut self.similarity), ("pca", &mut self.pca), ("matching", &mut self.matching)]
+    }
+
+    /// Uses a PCA basis from a file for every picture.
+    pub fn use_basis(&mut self, shared: &mut Shared, origin: String, basis: Basis) {
+        self.pca.use_basis(shared, origin, basis);
     }
 
     /// Hands an event to every tool.

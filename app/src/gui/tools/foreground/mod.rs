@@ -7,7 +7,6 @@ mod selection;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 
 use dinoscope_engine::analysis::foreground::PatchMask;
 use dinoscope_engine::dispatch::{Event, Outcome, PictureId};
@@ -98,7 +97,6 @@ pub struct Foregrounds {
     stroke: Option<Stroke>,
     painted: HashMap<PictureId, PaintedPatches>,
     answers: HashMap<PictureId, Answer>,
-    picked: (Sender<(PictureId, PathBuf)>, Receiver<(PictureId, PathBuf)>),
 }
 
 impl Default for Foregrounds {
@@ -110,7 +108,6 @@ impl Default for Foregrounds {
             stroke: None,
             painted: HashMap::new(),
             answers: HashMap::new(),
-            picked: mpsc::channel(),
         }
     }
 }

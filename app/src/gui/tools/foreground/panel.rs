@@ -1,10 +1,11 @@
 //! The foreground in the inspector.
 
 use dinoscope_engine::dispatch::PictureId;
-use egui::{Context, Ui};
+use egui::Ui;
 use egui_material_icons::icons;
 
 use super::{BrushMode, ForegroundKind, brush};
+use crate::gui::dialogs::{Purpose, Question, QuestionKind};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
 
@@ -18,9 +19,9 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
         (ForegroundKind::Painted, "Painted"),
         (ForegroundKind::File, "File"),
     ];
-    controls::choice(ui, "Patches", "Which patches count: all, or only the foreground", &mut kind, &kinds);
+    controls::segments(ui, "Which patches count: all, or only the foreground", &mut kind, &kinds);
     if kind != before {
-        choose(ui.ctx(), shared, picture, kind);
+        choose(shared, picture, kind);
     }
     match kind {
         ForegroundKind::All => {}
@@ -30,25 +31,20 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     }
 }
 
-fn choose(context: &Context, shared: &mut Shared, picture: PictureId, kind: ForegroundKind) {
+fn choose(shared: &mut Shared, picture: PictureId, kind: ForegroundKind) {
     let foregrounds = &mut shared.foregrounds;
     foregrounds.choices.choose(picture, kind);
     foregrounds.brush = (kind == ForegroundKind::Painted).then_some(BrushMode::Paint);
     if kind == ForegroundKind::File && !foregrounds.choices.files.contains_key(&picture) {
-        pick_file(context, shared, picture);
+        pick_file(shared, picture);
     }
 }
 
 fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     let foregrounds = &mut shared.foregrounds;
     let modes = [(Some(BrushMode::Paint), "Brush"), (Some(BrushMode::Erase), "Eraser"), (None, "Off")];
-    controls::choice(
-        ui,
-        "Paint with",
-        "Drag over the picture; the right button erases",
-        &mut foregrounds.brush,
-        &modes,
-    );
+    let hint = "Drag over the picture; the right button erases";
+    controls::segments(ui, hint, &mut foregrounds.brush, &modes);
     let hint = "Diameter in patches ([ and ])";
     controls::slider(ui, "Brush size", hint, &mut foregrounds.brush_size, brush::SIZES, brush::USUAL_SIZE);
     let is_empty = shared.placed.now().foregrounds.get(&picture).is_none_or(|painting| painting.dabs.is_empty());
@@ -73,7 +69,7 @@ fn file(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     ui.horizontal(|ui| {
         let button = ui.button(label).on_hover_text("A PNG of the picture's size: all but black, or what is not clear");
         if button.clicked() {
-            pick_file(ui.ctx(), shared, picture);
+            pick_file(shared, picture);
         }
         if let Some(name) = path.as_deref().and_then(|path| path.file_name()) {
             let name = name.to_string_lossy();
@@ -110,17 +106,14 @@ fn count(ui: &mut Ui, shared: &Shared, picture: PictureId) -> egui::Response {
     ui.weak(text)
 }
 
-/// Asks for a mask file beside the window.
-fn pick_file(context: &Context, shared: &Shared, picture: PictureId) {
-    let sender = shared.foregrounds.picked.0.clone();
-    let context = context.clone();
-    std::thread::spawn(move || {
-        let dialog = rfd::FileDialog::new().set_title("Mask of the foreground").add_filter("Mask (PNG)", &["png"]);
-        // The window may have closed meanwhile; then nobody waits for the file.
-        if let Some(path) = dialog.pick_file()
-            && sender.send((picture, path)).is_ok()
-        {
-            context.request_repaint();
-        }
-    });
+/// Asks for a mask file.
+fn pick_file(shared: &mut Shared, picture: PictureId) {
+    let question = Question {
+        kind: QuestionKind::OpenOne,
+        title: "Mask of the foreground",
+        filter: Some(("Masks (PNG)", vec!["png".to_owned()])),
+        folder: None,
+        file_name: String::new(),
+    };
+    shared.questions.push((Purpose::Mask(picture), question));
 }

@@ -39,9 +39,6 @@ impl Selection {
 /// to frame. A picture of which nothing is painted, or whose mask failed, counts with all patches.
 pub fn patches(shared: &mut Shared, picture: PictureId, features: &Arc<CachedFeatures>) -> Selection {
     let foregrounds = &mut shared.foregrounds;
-    while let Ok((picture, path)) = foregrounds.picked.1.try_recv() {
-        foregrounds.set_mask_file(picture, path);
-    }
     match foregrounds.choices.kind(picture) {
         ForegroundKind::All => Selection::All,
         ForegroundKind::Painted => {

@@ -1,11 +1,11 @@
 //! PCA: what is alike has like colours. Beside it, the same patches in clusters.
 
+mod basis;
 mod clusters;
 mod colours;
 mod components;
 mod exports;
 mod fading;
-mod files;
 mod inputs;
 mod panel;
 mod settings;
@@ -28,7 +28,6 @@ use crate::gui::shared::Shared;
 use clusters::Clusters;
 use components::Components;
 use fading::Fading;
-use files::BasisFiles;
 use settings::{Background, Colouring, Display, Settings};
 
 /// Views side by side.
@@ -48,7 +47,6 @@ pub struct Pca {
     highlighted: Option<(PictureId, usize)>,
     /// The cluster of the active picture whose row in the legend is under the pointer.
     hovered_row: Option<usize>,
-    files: BasisFiles,
 }
 
 /// What lies over one picture.
@@ -126,16 +124,16 @@ impl Tool for Pca {
     }
 
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        self.files.receive(shared, &mut self.components);
         let is_open = |picture| shared.documents.get(picture).is_some();
         self.components.keep_only(is_open);
         self.clusters.keep_only(is_open);
         self.drawn.retain(|picture, _| is_open(*picture));
 
         let pictures = self.pictures(shared);
+        let mut is_brush = false;
         match self.settings.display {
             Display::Components => {
-                foreground::interact(ui, shared, views);
+                is_brush = foreground::interact(ui, shared, views);
                 self.components.update(shared, &pictures, &self.settings);
                 self.highlighted = None;
             }
@@ -144,6 +142,9 @@ impl Tool for Pca {
                 self.clusters.update(shared, &pictures, &self.settings, is_choosing);
                 self.highlighted = self.pointed_at(shared, views);
             }
+        }
+        if let Some(clicked) = views.iter().find(|view| view.response.clicked()).filter(|_| !is_brush) {
+            shared.documents.activate(clicked.picture);
         }
         let now_secs = ui.input(|input| input.time);
         for view in views {

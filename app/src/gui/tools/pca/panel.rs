@@ -5,7 +5,7 @@ use egui::{Align2, ComboBox, FontId, Grid, Rect, RichText, Sense, Ui, pos2, vec2
 
 use super::components::FITTED;
 use super::settings::{Background, CLUSTERS, Colouring, Display, Settings};
-use super::{Pca, colours, files, percent, variance};
+use super::{Pca, basis, colours, percent, variance};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
 use crate::gui::tools::foreground;
@@ -13,10 +13,13 @@ use crate::gui::tools::foreground;
 /// Threes of components, from 0.
 const PRESETS: [[usize; 3]; 4] = [[0, 1, 2], [1, 2, 3], [3, 4, 5], [6, 7, 8]];
 
+/// Height of a list of all components, in points.
+const POPUP: f32 = 360.0;
+
 /// Shows it.
 pub fn show(ui: &mut Ui, tool: &mut Pca, shared: &mut Shared) {
     let displays = [(Display::Components, "Components"), (Display::Clusters, "Clusters")];
-    controls::choice(ui, "Show", "Principal components, or k-means clusters", &mut tool.settings.display, &displays);
+    controls::segments(ui, "Principal components, or k-means clusters", &mut tool.settings.display, &displays);
     let Some(picture) = shared.documents.active_id() else {
         ui.weak("Open a picture to see what is alike in it.");
         return;
@@ -53,7 +56,7 @@ fn components(ui: &mut Ui, tool: &mut Pca, shared: &mut Shared, picture: Picture
     ui.separator();
 
     several(ui, &mut tool.settings, shared, "One basis for all open pictures: like colours, like features");
-    controls::section(ui, "Basis", |ui| basis(ui, tool, shared, picture));
+    controls::section(ui, "Basis", |ui| basis::inspector(ui, tool, shared, picture));
 }
 
 /// Opacity and how patches meet.
@@ -86,7 +89,7 @@ fn rainbow(ui: &mut Ui, settings: &mut Settings, fitted: usize) {
 /// One component as a number from 1.
 fn picker(ui: &mut Ui, name: &str, chosen: &mut usize, fitted: usize, width: f32) {
     let shown = (*chosen).min(fitted.saturating_sub(1));
-    let list = ComboBox::from_id_salt(name).selected_text((shown + 1).to_string()).width(width);
+    let list = ComboBox::from_id_salt(name).selected_text((shown + 1).to_string()).width(width).height(POPUP);
     let list = list.show_ui(ui, |ui| {
         for index in 0..fitted {
             ui.selectable_value(chosen, index, (index + 1).to_string());
@@ -129,46 +132,6 @@ fn several(ui: &mut Ui, settings: &mut Settings, shared: &Shared, joint_hint: &s
         controls::toggle(ui, "Joint over all pictures", joint_hint, &mut settings.is_joint);
         let hint = "All open pictures side by side, at most twelve";
         controls::toggle(ui, "Show all pictures", hint, &mut settings.shows_all);
-    });
-}
-
-fn basis(ui: &mut Ui, tool: &mut Pca, shared: &Shared, picture: PictureId) {
-    let hint = "Components never change their sign from one picture to the next, so that colours stay";
-    if controls::toggle(ui, "Keep signs", hint, &mut tool.settings.keeps_signs).changed() && tool.settings.keeps_signs {
-        tool.components.anchor_at(picture);
-    }
-    let mut releases = false;
-    if let Some(fixed) = &tool.components.fixed {
-        ui.horizontal(|ui| {
-            releases = ui.button("Release").on_hover_text("Fit again").clicked();
-            ui.add(egui::Label::new(format!("Basis of {}", fixed.origin)).truncate());
-        });
-        if let Some(problem) = files::misfit(&fixed.basis, shared) {
-            ui.label(RichText::new(problem).small().color(ui.visuals().warn_fg_color));
-        }
-    } else {
-        let has_basis = tool.components.of(picture).is_some();
-        let button = ui.add_enabled(has_basis, egui::Button::new("Use this basis for all pictures"));
-        if button.on_hover_text("Other pictures get exactly the same colours for the same features").clicked() {
-            let name = shared.documents.get(picture).map_or_else(String::new, |document| document.name.clone());
-            tool.components.fix(picture, name);
-        }
-    }
-    if releases {
-        tool.components.fixed = None;
-    }
-    ui.horizontal(|ui| {
-        let known = tool.components.of(picture).map(|known| std::sync::Arc::clone(&known.basis));
-        let save =
-            ui.add_enabled(known.is_some(), egui::Button::new("Save…")).on_hover_text("Write this basis as JSON");
-        if save.clicked()
-            && let Some(basis) = known
-        {
-            tool.files.save(ui.ctx(), basis);
-        }
-        if ui.button("Load…").on_hover_text("Use a basis that was saved").clicked() {
-            tool.files.load(ui.ctx());
-        }
     });
 }
 
