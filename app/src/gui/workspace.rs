@@ -175,7 +175,9 @@ fn renamed(placed: &Placed, name: impl Fn(PictureId) -> Option<PictureId>) -> Pl
         Some(PlacedQuery { picture, ..query.clone() })
     });
     let foregrounds = placed.foregrounds.iter();
+    let pin = placed.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() }));
     Placed {
+        pin,
         queries: queries.collect(),
         foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
     }
