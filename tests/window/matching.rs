@@ -15,7 +15,9 @@ fn matched() -> Window {
     let mut window = open(launch(&[project("assets/chelsea.png"), project("assets/coffee.png")]));
     window.key_press(Key::Num3);
     wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
-    wait_until(&mut window, "lines", |window| is_shown(window, "as lines") && !is_shown(window, "0 of them as lines"));
+    wait_until(&mut window, "lines", |window| {
+        is_shown(window, "as lines") && window.query_by_label("0 of them as lines").is_none()
+    });
     window
 }
 
@@ -26,7 +28,7 @@ fn over(window: &Window, view: &str, offset: Vec2) -> Pos2 {
 
 /// Kept pairs and all of them, as the panel says.
 fn counts(window: &Window) -> (usize, usize) {
-    let label = window.get_by_label_contains(" pairs").accesskit_node().value().expect("a text");
+    let label = window.get_by_label_contains(" pairs").value().expect("a text");
     let numbers = label.split(" of ").map(|part| part.trim_end_matches(" pairs").replace(',', "").parse().expect(part));
     let numbers: Vec<usize> = numbers.collect();
     (numbers[0], numbers[1])

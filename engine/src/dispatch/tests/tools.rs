@@ -148,3 +148,46 @@ fn every_file_is_written() {
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     assert_eq!(header.metadata().as_ref().unwrap()["model"], "demo");
 }
+
+#[test]
+fn matches_are_coloured_thinned_drawn_and_listed() {
+    let mut session = session();
+    let request =
+        MatchRequest { left: session.left.clone(), right: session.right.clone(), options: MatchOptions::default() };
+    let Outcome::Matches(result) = session.run(Command::Match(request.clone())) else { panic!("no pairs") };
+    let [left, right] = result.colours.clone().expect("48 pairs are enough");
+    assert_eq!((left.dim(), right.dim()), ((6, 8, 3), (7, 6, 3)));
+    let nothing = Some(Arc::new(ndarray::Array2::from_elem((6, 8), false)));
+    let request = MatchRequest { left: Selected { foreground: nothing, ..request.left.clone() }, ..request };
+    let Outcome::Matches(none) = session.run(Command::Match(request)) else { panic!("no answer") };
+    assert!(none.pairs.is_empty() && none.colours.is_none(), "too few for colours is no failure");
+
+    let pairs = Arc::new(result.pairs.clone());
+    let thin = ThinRequest { pairs: Arc::clone(&pairs), distance: 40.0 };
+    let Outcome::Thinned(lines) = session.run(Command::Thin(thin)) else { panic!("no lines") };
+    assert_eq!(lines, matching::thin(&pairs, 40.0));
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut export = |name: &str, what: Export| {
+        let path = folder.path().join(name);
+        let command = Command::Export { what, path: path.clone(), metadata: Vec::new() };
+        assert!(matches!(session.run(command), Outcome::Exported(written) if written == path));
+        fs::read(path).unwrap()
+    };
+    let listed = |format| {
+        let (left, right) = ("a.png".to_owned(), "b.png".to_owned());
+        Export::Pairs { left, right, pairs: Arc::clone(&pairs), format }
+    };
+    let json: serde_json::Value = serde_json::from_slice(&export("pairs.json", listed(PairFormat::Json))).unwrap();
+    assert_eq!((json["left"].as_str(), json["pairs"].as_array().map(Vec::len)), (Some("a.png"), Some(48)));
+    let csv = String::from_utf8(export("pairs.csv", listed(PairFormat::Csv))).unwrap();
+    assert_eq!(csv.lines().count(), 49);
+    let side =
+        |width, height, colours, geometry| MatchSide { picture: Arc::new(picture(width, height)), geometry, colours };
+    let geometry = |selected: &Selected| selected.features.geometry;
+    let (left_geometry, right_geometry) = (geometry(&session.left), geometry(&session.right));
+    let (left, right) = (side(120, 90, left, left_geometry), side(90, 100, right, right_geometry));
+    let what = Export::MatchPicture { left, right, lines: Arc::new(lines) };
+    let Outcome::Drawn(drawn) = session.run(Command::Draw(what)) else { panic!("nothing drawn") };
+    assert_eq!((drawn.width, drawn.height), (480 + 6 + 324, 360 + 6 + 360));
+}

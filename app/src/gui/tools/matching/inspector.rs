@@ -98,9 +98,7 @@ fn pairs(tool: &mut Matching, ui: &mut Ui, shared: &Shared, left: PictureId, rig
         controls::slider(ui, "Line spacing", hint, &mut distance, 0.0..=most, usual);
         tool.settings.line_distance = (distance != usual).then_some(distance);
     }
-    if tool.matcher.is_running() {
-        ui.weak("Matching…");
-    } else if let Some(failure) = tool.matcher.failure() {
+    if let Some(failure) = tool.matcher.failure() {
         ui.colored_label(ui.visuals().warn_fg_color, failure);
         if ui.button("Try again").clicked() {
             tool.matcher.retry();
@@ -114,6 +112,8 @@ fn pairs(tool: &mut Matching, ui: &mut Ui, shared: &Shared, left: PictureId, rig
         if found.colours.is_none() {
             ui.weak("Too few pairs for colours: choose larger foregrounds or keep pairs that are not mutual.");
         }
+    } else if tool.matcher.is_running() {
+        ui.weak("Matching…");
     } else {
         ui.weak("The pictures are being encoded.");
     }
