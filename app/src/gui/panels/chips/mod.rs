@@ -15,6 +15,9 @@ use crate::gui::shared::Shared;
 /// Width of the panels below the chips, in points.
 const PANEL_WIDTH: f32 = 280.0;
 
+/// Longest value of a chip.
+const MOST_LETTERS: usize = 24;
+
 /// Shows the chips, right-aligned in what is left of the bar.
 pub fn show(ui: &mut Ui, shared: &mut Shared, models: &mut Models) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -37,7 +40,7 @@ impl Chip<'_> {
     /// Shows the chip, and its panel while that is open.
     fn show(self, ui: &mut Ui, panel: impl FnOnce(&mut Ui)) {
         let label = RichText::new(format!("{}:", self.name)).color(ui.visuals().weak_text_color());
-        let mut button = Button::new((label, self.value.as_str()));
+        let mut button = Button::new((label, shortened(&self.value)));
         let mut accessible = format!("{}: {}", self.name, self.value);
         if let Some((state, colour)) = self.state {
             accessible = format!("{accessible}, {state}");
@@ -52,6 +55,16 @@ impl Chip<'_> {
             .show(panel);
         response.on_hover_text(self.hint);
     }
+}
+
+/// Both ends of a long name, so that the chips fit into the bar.
+fn shortened(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= MOST_LETTERS {
+        return text.to_owned();
+    }
+    let end = &letters[letters.len() - MOST_LETTERS / 2..];
+    letters[..MOST_LETTERS / 2 - 1].iter().chain(&['…']).chain(end).collect()
 }
 
 /// Gives a control a name of its own where its text alone does not tell it from others.

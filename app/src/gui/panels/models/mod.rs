@@ -115,8 +115,11 @@ impl Models {
                 self.stored = Some(stored.iter().map(|model| (model.name, model.clone())).collect());
                 true
             }
-            Outcome::Downloaded { .. } => {
+            Outcome::Downloaded { path, .. } => {
                 let Some(name) = downloaded else { return false };
+                let bytes = zoo::find(name).map_or(0, ZooModel::size_bytes);
+                let stored = StoredModel { name, path: Some(path.clone()), bytes };
+                self.stored.get_or_insert_default().insert(name, stored);
                 self.list(shared);
                 let use_after = self.downloads.remove(name).is_some_and(|download| download.use_after);
                 self.form = self.form.take().filter(|form| form.name != name);
