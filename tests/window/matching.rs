@@ -2,7 +2,7 @@
 
 use dinoscope_engine::image::{Picture, write::write_picture};
 use egui::{Key, Pos2, Vec2};
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 
 use super::support::{Window, launch, open, project, wait_until};
 

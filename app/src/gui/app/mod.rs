@@ -129,8 +129,8 @@ impl App {
         let health = DeviceHealth::listen(&gpu.device, wake.clone());
         let hub = launch.hub.clone().unwrap_or_else(HubConfig::from_env);
         let mut config = DispatcherConfig::with_hub(Some(gpu), Arc::new(wake.clone()), hub.clone());
-        if let Some(ModelLoader(loader)) = launch.loader {
-            config.loader = loader;
+        if let Some(ModelLoader(loader)) = &launch.loader {
+            config.loader = Arc::clone(loader);
         }
         let dispatcher = Dispatcher::with_config(config);
         let (settings, damage) = launch.config_folder.as_deref().map_or_else(Default::default, Settings::read);
