@@ -1,6 +1,6 @@
 // Similarity of every patch of a chunk to a query, one thread per patch.
 //
-// Neighbouring threads read neighbouring words. The host twin is engine/src/analysis/similarity/combined.rs.
+// A workgroup has a block of patches, in which neighbouring threads read neighbouring words. The host twin is engine/src/analysis/similarity/combined.rs.
 
 // Keep in sync with `ChunkUniforms` in engine/src/gpu/grid.rs.
 struct Chunk {
@@ -26,28 +26,29 @@ struct Query {
     padding: u32,
 }
 
+// Keep in sync with `BLOCK` in engine/src/gpu/grid.rs.
+const BLOCK = 64u;
 // Keep in sync with `EXCLUDED` in engine/src/analysis/similarity/combined.rs.
 const EXCLUDED = -8.0;
 
 @group(0) @binding(0) var<uniform> chunk: Chunk;
-@group(0) @binding(1) var<storage, read> features: array<u32>;       // [words, patches] two f16 each, scaled
+@group(0) @binding(1) var<storage, read> features: array<u32>;       // [blocks, words, BLOCK] two f16 each, scaled
 @group(0) @binding(2) var<uniform> query: Query;
 @group(0) @binding(3) var<storage, read> directions: array<vec4f>;   // [positive + negative, words / 2], scaled back
 @group(0) @binding(4) var<storage, read> excluded: array<u32>;       // [patches of the grid / 32] bits
 @group(0) @binding(5) var map: texture_storage_2d<r32float, write>;  // [rows, cols]
 
-// The greatest similarity of a patch to one of `count` directions.
-fn greatest(patch_index: u32, first: u32, count: u32) -> f32 {
+// The greatest similarity to one of `count` directions of the patch whose first word is `start`.
+fn greatest(start: u32, first: u32, count: u32) -> f32 {
     var best = -query.bound;
     for (var d = first; d < first + count; d++) {
         var sums = vec4f(0.0);
-        var word = patch_index;
+        var word = start;
         let end = (d + 1u) * (chunk.words / 2u);
         for (var k = d * (chunk.words / 2u); k < end; k += 2u) {
-            let a = vec4f(unpack2x16float(features[word]), unpack2x16float(features[word + chunk.patches]));
-            word += 2u * chunk.patches;
-            let b = vec4f(unpack2x16float(features[word]), unpack2x16float(features[word + chunk.patches]));
-            word += 2u * chunk.patches;
+            let a = vec4f(unpack2x16float(features[word]), unpack2x16float(features[word + BLOCK]));
+            let b = vec4f(unpack2x16float(features[word + 2u * BLOCK]), unpack2x16float(features[word + 3u * BLOCK]));
+            word += 4u * BLOCK;
             sums += a * directions[k];
             sums += b * directions[k + 1u];
         }
@@ -56,8 +57,12 @@ fn greatest(patch_index: u32, first: u32, count: u32) -> f32 {
     return min(best, query.bound);
 }
 
-@compute @workgroup_size(64)
-fn similarity(@builtin(global_invocation_id) id: vec3u) {
+@compute @workgroup_size(BLOCK)
+fn similarity(
+    @builtin(global_invocation_id) id: vec3u,
+    @builtin(workgroup_id) block: vec3u,
+    @builtin(local_invocation_index) place: u32,
+) {
     if (id.x >= chunk.patches) {
         return;
     }
@@ -65,9 +70,10 @@ fn similarity(@builtin(global_invocation_id) id: vec3u) {
     var value = EXCLUDED;
     let is_excluded = ((excluded[index / 32u] >> (index % 32u)) & 1u) == 1u;
     if (query.positive > 0u && !is_excluded) {
-        value = greatest(id.x, 0u, query.positive);
+        let start = block.x * chunk.words * BLOCK + place;
+        value = greatest(start, 0u, query.positive);
         if (query.negative > 0u) {
-            value -= greatest(id.x, query.positive, query.negative);
+            value -= greatest(start, query.positive, query.negative);
         }
     }
     textureStore(map, vec2u(index % chunk.cols, index / chunk.cols), vec4f(value));

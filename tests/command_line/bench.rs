@@ -7,12 +7,13 @@ fn json_has_the_parts_asked_for() {
     let json = work.run_small(&arguments).succeeded().json();
     assert_eq!((&json["model"], &json["size"]), (&"demo".into(), &"64x64".into()));
     assert_eq!((&json["device"], &json["dtype"], &json["threads"]), (&"cpu".into(), &"f32".into(), &1.into()));
-    for part in ["backbone", "similarity", "pca"] {
+    for part in ["backbone", "similarity", "similarity_gpu", "pca"] {
         let number = |key: &str| json[part][key].as_f64().expect(key);
         assert!(number("min_ms") > 0.0 && number("min_ms") <= number("median_ms"), "{json}");
         assert!(number("median_ms") <= number("max_ms") && number("images_per_s") > 0.0, "{json}");
     }
     assert!(json["backbone"]["gflops"].as_f64().expect("a number") > 0.0);
+    assert!(!json["similarity_gpu"]["adapter"].as_str().expect("a name").is_empty());
     if cfg!(target_os = "linux") {
         assert!(json["peak_memory_mb"].as_f64().expect("a number") > 1.0);
     }

@@ -1,5 +1,7 @@
 //! `dinoscope bench`: how fast is this machine?
 
+mod hover;
+
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -11,6 +13,7 @@ use dinoscope_engine::image::{Picture, SizeRule};
 use dinoscope_engine::model::flops::flops;
 use serde_json::{Value, json};
 
+use self::hover::Hover;
 use super::context::Context;
 use super::exit;
 
@@ -47,7 +50,7 @@ pub struct BenchArgs {
 pub enum What {
     /// The model
     Backbone,
-    /// Cosines of all patches with one
+    /// Cosines of all patches with one, on the processor and on the graphics device
     Similarity,
     /// Fitting three components and projecting on them
     Pca,
@@ -87,6 +90,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
 
     let measure = |name: &str, run: &mut dyn FnMut() -> Result<()>| measure(name, args.iters, context, run);
     let mut parts: Vec<(&str, Timing, Option<u64>)> = Vec::new();
+    let mut adapter = None;
     let mut grid = None;
     if wanted(What::Backbone) {
         let timing = measure("backbone", &mut || {
@@ -106,6 +110,11 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
             Ok(())
         })?;
         parts.push(("similarity", timing, None));
+        if let Some(mut hover) = Hover::new(&grid)? {
+            let timing = measure("similarity_gpu", &mut || hover.run(&grid, centre))?;
+            parts.push(("similarity_gpu", timing, None));
+            adapter = Some(hover.adapter);
+        }
     }
     if wanted(What::Pca) {
         let timing = measure("pca", &mut || {
@@ -125,6 +134,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     for (name, timing, operations) in &parts {
         context.say(timing.line(name, *operations));
     }
+    if wanted(What::Similarity) {
+        context.say(format!("graphics device: {}", adapter.as_deref().unwrap_or("none")));
+    }
     if let Some(peak) = peak {
         context.say(format!("peak memory {peak:.0} MB"));
     }
@@ -138,6 +150,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     });
     for (name, timing, operations) in &parts {
         result[*name] = timing.to_json(*operations);
+    }
+    if let Some(adapter) = adapter {
+        result["similarity_gpu"]["adapter"] = json!(adapter);
     }
     context.say_json(&result)
 }
@@ -189,7 +204,7 @@ impl Timing {
         let Self { median, min, max } = self;
         let speed = operations.map(|n| format!(", {:.0} GFLOP/s", self.gflops(n))).unwrap_or_default();
         let rate = self.per_second();
-        format!("{name:<10} median {median:.2} ms (min {min:.2}, max {max:.2}), {rate:.1} images/s{speed}")
+        format!("{name:<14} median {median:.2} ms (min {min:.2}, max {max:.2}), {rate:.1} images/s{speed}")
     }
 
     fn to_json(&self, operations: Option<u64>) -> Value {

@@ -39,16 +39,14 @@ pub enum GpuError {
 impl Gpu {
     /// The fastest device of this machine that computes, without a window; `None` where there is none.
     pub fn without_window() -> Option<Self> {
-        Self::of(wgpu::InstanceDescriptor::new_without_display_handle())
-    }
-
-    pub(super) fn of(instance: wgpu::InstanceDescriptor) -> Option<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..wgpu::RequestAdapterOptions::default()
         };
-        let adapter = ready(wgpu::Instance::new(instance).request_adapter(&options))?.ok()?;
-        if !adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
+        let adapter = ready(instance.request_adapter(&options))?.ok()?;
+        let needed = wgpu::DownlevelFlags::COMPUTE_SHADERS | wgpu::DownlevelFlags::SHADER_F16_IN_F32;
+        if !adapter.get_downlevel_capabilities().flags.contains(needed) {
             return None;
         }
         let descriptor =

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use half::f16;
-use ndarray::{ArrayView1, ArrayView2, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::{Gpu, GpuError};
@@ -10,12 +10,9 @@ use crate::features::FeatureGrid;
 
 /// Words that the kernel reads in one step; a patch has a multiple of them.
 const WORDS_AT_ONCE: usize = 4;
-/// Threads of a workgroup of `shaders/analysis/similarity.wgsl`.
-const WORKGROUP: u32 = 64;
-/// Words that one task on the host makes of all patches: some cache lines of every feature.
-const WORDS_PER_TASK: usize = 32;
-/// Patches that are transposed together: one cache line of every word.
-const TILE: usize = 16;
+/// Patches that lie together, one per thread of a workgroup. Keep in sync with `BLOCK` in
+/// `shaders/analysis/similarity.wgsl`.
+const BLOCK: usize = 64;
 
 /// Features are stored times this: half precision keeps its 11 bits down to 2^-14, so those of unit vectors keep them
 /// down to 2^-28, and none becomes a subnormal number, which some devices take for zero.
@@ -37,7 +34,8 @@ pub struct ResidentGrid {
 /// Some patches of a grid, in order.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// `[words, patches]` u32: numbers 2k and 2k + 1 of a feature in word k, zeros behind the last one.
+    /// `[blocks, words, BLOCK]` u32: numbers 2k and 2k + 1 of a feature in word k, zeros behind the last number and
+    /// the last patch.
     pub features: wgpu::Buffer,
     /// [`ChunkUniforms`]
     pub uniforms: wgpu::Buffer,
@@ -56,7 +54,7 @@ struct ChunkUniforms {
 
 /// Words per patch, two numbers each.
 pub(super) fn words(dim: usize) -> usize {
-    dim.div_ceil(2).next_multiple_of(WORDS_AT_ONCE)
+    dim.div_ceil(2).max(1).next_multiple_of(WORDS_AT_ONCE)
 }
 
 impl ResidentGrid {
@@ -73,22 +71,21 @@ impl ResidentGrid {
     /// As [`Self::upload`], with at most `limit` bytes in a buffer.
     pub(super) fn upload_within(gpu: &Gpu, grid: &FeatureGrid, limit: u64) -> Result<Self, GpuError> {
         let (patches, words) = (grid.rows * grid.cols, words(grid.dim()));
-        let patch_bytes = 4 * words as u64;
-        let bytes = patch_bytes * patches as u64;
+        let block_bytes = (4 * words * BLOCK) as u64;
+        let bytes = block_bytes * patches.div_ceil(BLOCK) as u64;
         // Kernels count words in 32 bits.
-        let by_size = limit.min(u64::from(u32::MAX)) / patch_bytes;
-        let by_dispatch = u64::from(gpu.device.limits().max_compute_workgroups_per_dimension) * u64::from(WORKGROUP);
-        let most = by_size.min(by_dispatch) as usize;
-        if most == 0 {
-            let reason = format!("one patch has {patch_bytes} bytes, and its buffers hold {limit}");
+        let by_size = limit.min(u64::from(u32::MAX)) / block_bytes;
+        let by_dispatch = u64::from(gpu.device.limits().max_compute_workgroups_per_dimension);
+        let blocks = by_size.min(by_dispatch) as usize;
+        if blocks == 0 {
+            let reason = format!("{BLOCK} patches have {block_bytes} bytes, and its buffers hold {limit}");
             return Err(GpuError::DoesNotFit { what: "the features", bytes, reason });
         }
         let features = grid.data.as_standard_layout();
-        let scales: Vec<f64> = (0..patches).into_par_iter().map(|i| scale(features.row(i))).collect();
         let mut chunks = Vec::new();
-        for first in (0..patches).step_by(most) {
-            let end = patches.min(first + most);
-            let packed = pack(features.slice(s![first..end, ..]), &scales[first..end]);
+        for first in (0..patches).step_by(blocks * BLOCK) {
+            let end = patches.min(first + blocks * BLOCK);
+            let packed = pack(features.slice(s![first..end, ..]));
             let uniforms = ChunkUniforms {
                 first: first as u32,
                 patches: (end - first) as u32,
@@ -121,7 +118,7 @@ impl Chunk {
         let chunk = Self {
             features: buffer("features", wgpu::BufferUsages::STORAGE, bytemuck::cast_slice(packed)),
             uniforms: buffer("chunk of features", wgpu::BufferUsages::UNIFORM, bytemuck::bytes_of(&uniforms)),
-            workgroups: uniforms.patches.div_ceil(WORKGROUP),
+            workgroups: uniforms.patches.div_ceil(BLOCK as u32),
         };
         // Copies now, not with the next frame.
         gpu.queue.submit([]);
@@ -139,25 +136,17 @@ fn scale(feature: ArrayView1<f32>) -> f64 {
     if length > 0.0 { f64::from(SCALE) / length } else { 0.0 }
 }
 
-/// Features `[patches, dim]` times `scales`, `[patches]`, as [`Chunk::features`]: `[words, patches]`.
-fn pack(features: ArrayView2<f32>, scales: &[f64]) -> Vec<u32> {
+/// Features `[patches, dim]` as [`Chunk::features`].
+fn pack(features: ArrayView2<f32>) -> Vec<u32> {
     let (patches, dim) = features.dim();
-    let mut packed = vec![0; words(dim) * patches];
-    packed.par_chunks_mut(WORDS_PER_TASK * patches).enumerate().for_each(|(task, lines)| {
-        let first = task * WORDS_PER_TASK * 2;
-        let numbers = first.min(dim)..dim.min(first + WORDS_PER_TASK * 2);
-        for start in (0..patches).step_by(TILE) {
-            let count = TILE.min(patches - start);
-            let mut tile = [[0; TILE]; WORDS_PER_TASK];
-            for (i, &scale) in scales[start..][..count].iter().enumerate() {
-                let feature = features.slice(s![start + i, numbers.clone()]);
-                for (k, &value) in feature.iter().enumerate() {
-                    let bits = f16::from_f32((finite(value) * scale) as f32).to_bits();
-                    tile[k / 2][i] |= u32::from(bits) << (16 * (k % 2));
-                }
-            }
-            for (line, words) in lines.chunks_exact_mut(patches).zip(&tile) {
-                line[start..][..count].copy_from_slice(&words[..count]);
+    let mut packed = vec![0; words(dim) * patches.next_multiple_of(BLOCK)];
+    let blocks: Vec<ArrayView2<f32>> = features.axis_chunks_iter(Axis(0), BLOCK).collect();
+    packed.par_chunks_mut(words(dim) * BLOCK).zip(blocks).for_each(|(block, features)| {
+        for (i, feature) in features.rows().into_iter().enumerate() {
+            let scale = scale(feature);
+            for (k, &value) in feature.iter().enumerate() {
+                let bits = f16::from_f32((finite(value) * scale) as f32).to_bits();
+                block[k / 2 * BLOCK + i] |= u32::from(bits) << (16 * (k % 2));
             }
         }
     });

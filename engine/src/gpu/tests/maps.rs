@@ -105,8 +105,9 @@ fn grids_of_many_buffers_are_the_same() {
     let gpu = gpu();
     let pipeline = SimilarityPipeline::new(&gpu);
     let host = grid(13, 11, 50);
-    // A patch has 28 words; 143 patches in chunks of one, 7 and 142.
-    for (limit, chunks) in [(28 * 4, 143), (28 * 4 * 8 - 1, 21), (28 * 4 * 142, 2)] {
+    // 143 patches of 28 words are three blocks.
+    let block = 64 * 28 * 4;
+    for (limit, chunks) in [(block, 3), (2 * block, 2), (3 * block - 1, 2), (3 * block, 1)] {
         let resident = ResidentGrid::upload_within(&gpu, &host, limit).expect("it fits");
         assert_eq!(resident.chunks.len(), chunks);
         let query = MapQuery {
@@ -117,8 +118,8 @@ fn grids_of_many_buffers_are_the_same() {
         };
         check(&gpu, &pipeline, &host, &resident, &query);
     }
-    let error = ResidentGrid::upload_within(&gpu, &host, 28 * 4 - 1).expect_err("not even one patch");
-    assert!(matches!(error, GpuError::DoesNotFit { what: "the features", bytes: 16_016, .. }), "{error}");
+    let error = ResidentGrid::upload_within(&gpu, &host, block - 1).expect_err("not even one block");
+    assert!(matches!(error, GpuError::DoesNotFit { what: "the features", bytes: 21_504, .. }), "{error}");
 }
 
 #[test]
