@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use super::encode_list::EncodeList;
 use super::outbox::{Outbox, Throttle};
@@ -215,12 +216,14 @@ impl Job<'_> {
 
     /// Sends a report, unless there were many just before; the last one is sent in any case.
     pub fn progress(&self, progress: Progress) {
-        self.with_task(|task| task.throttle.pass(progress).map(Outcome::Progress));
+        self.with_task(|task| task.throttle.pass(progress, Instant::now()).map(Outcome::Progress));
     }
 
     /// Of the picture that is being encoded: blocks done, of `depth`.
     pub fn encode_progress(&self, blocks: usize, depth: usize) {
-        self.with_task(|task| task.throttle.pass(task.list.progress(blocks, depth)).map(Outcome::Progress));
+        self.with_task(|task| {
+            task.throttle.pass(task.list.progress(blocks, depth), Instant::now()).map(Outcome::Progress)
+        });
     }
 
     /// The next picture of [`Command::Encode`]. A newer list may have taken the place of the one that was sent.

@@ -49,8 +49,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// The report, where it may pass now.
-    pub fn pass(&mut self, progress: Progress) -> Option<Progress> {
-        let now = Instant::now();
+    pub fn pass(&mut self, progress: Progress, now: Instant) -> Option<Progress> {
         let due = self.due.map_or(now, |due| due.max(now));
         if due > now + BURST {
             self.held = Some(progress);
@@ -76,15 +75,10 @@ mod tests {
         let report = |done| Progress { stage: "counting".to_owned(), done, total: None };
         let mut throttle = Throttle::default();
         let start = Instant::now();
-        let mut passed = 0;
-        let mut sent = 0;
-        while start.elapsed() < Duration::from_millis(400) {
-            sent += 1;
-            passed += usize::from(throttle.pass(report(sent)).is_some());
-        }
-        assert!((12..=22).contains(&passed), "{passed} of {sent}");
-        while throttle.pass(report(sent + 1)).is_some() {}
-        assert_eq!(throttle.take_held(), Some(report(sent + 1)));
+        let second = (0..1000).filter(|&ms| throttle.pass(report(ms), start + Duration::from_millis(ms)).is_some());
+        let passed: Vec<u64> = second.collect();
+        assert!((30..=38).contains(&passed.len()) && passed[..5] == [0, 1, 2, 3, 4], "{passed:?}");
+        assert_eq!(throttle.take_held(), Some(report(999)));
         assert_eq!(throttle.take_held(), None);
     }
 }
