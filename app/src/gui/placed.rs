@@ -34,13 +34,7 @@ pub struct Painting {
 }
 
 impl Painting {
-    /// Whether the last dab over a point adds.
-    pub fn contains(&self, x: f32, y: f32) -> bool {
-        let covers = |dab: &&Dab| (dab.centre.x - x).hypot(dab.centre.y - y) <= dab.radius;
-        self.dabs.iter().rev().find(covers).is_some_and(|dab| !dab.erases)
-    }
-
-    /// Patches whose centre is painted.
+    /// Patches whose centre is painted: the last dab over it adds.
     pub fn patches(&self, geometry: &Geometry) -> Vec<Patch> {
         let (rows, cols) = geometry.grid;
         let mut is_painted = vec![false; rows * cols];
