@@ -3,13 +3,19 @@
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use dinoscope::gui::{AskPerson, Launch};
+
 use super::support::{Window, launch, open, project, wait_until};
 
 const SAMPLE: &str = "View of chelsea.png";
 
 /// A window in which the sample is encoded and mapped.
 fn mapped() -> Window {
-    let mut window = open(launch(&[]));
+    mapped_as(launch(&[]))
+}
+
+fn mapped_as(launch: Launch) -> Window {
+    let mut window = open(launch);
     wait_until(&mut window, "the sample", |window| window.query_by_label(SAMPLE).is_some());
     wait_until(&mut window, "a number under the pointer", |window| {
         window.hover_at(place(window, SAMPLE, 0.3, 0.3));
@@ -34,7 +40,7 @@ fn fitted(view: Rect) -> egui::Vec2 {
 /// The number of the status line.
 fn readout(window: &Window) -> Option<f32> {
     let node = window.query_by_label_contains("cos ")?;
-    node.value()?.split_whitespace().last()?.parse().ok()
+    node.value()?.split_whitespace().last()?.replace('−', "-").parse().ok()
 }
 
 fn press(window: &mut Window, at: Pos2, is_pressed: bool, modifiers: Modifiers) {
@@ -78,7 +84,7 @@ fn brightness(window: &mut Window, at: Pos2) -> u32 {
 fn a_map_is_there_before_anything_is_done() {
     let mut window = open(launch(&[]));
     wait_until(&mut window, "the sample", |window| window.query_by_label(SAMPLE).is_some());
-    let (eye, background) = (place(&window, SAMPLE, 0.42, 0.30), place(&window, SAMPLE, 0.97, 0.3));
+    let (eye, background) = (place(&window, SAMPLE, 0.404, 0.40), place(&window, SAMPLE, 0.97, 0.3));
     wait_until(&mut window, "the map of an eye", |window| {
         brightness(window, eye) > 150 && brightness(window, background) < 120
     });
@@ -207,4 +213,33 @@ fn a_query_asks_all_open_pictures() {
         window.hover_at(other);
         readout(window).is_some_and(|value| value < 0.99)
     });
+}
+
+#[test]
+fn the_picture_and_its_map_are_exported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_path_buf();
+    let ask = AskPerson::new(move |question| Ok(vec![path.join(&question.file_name)]));
+    let mut window = mapped_as(Launch { ask, ..launch(&[]) });
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    click(&mut window, eye, Modifiers::NONE);
+    let mut export = |name: &str, file: &str| {
+        window.get_by_label_contains("Export").click();
+        window.run_steps(2);
+        window.get_by_label(name).click();
+        let file = folder.path().join(file);
+        wait_until(&mut window, name, |_| file.exists());
+        file
+    };
+    let drawn = image::open(export("Picture with map (PNG)", "chelsea.similarity.png")).expect("a PNG");
+    assert_eq!((drawn.width(), drawn.height()), (451, 300));
+    let map: ndarray::Array2<f32> =
+        ndarray_npy::read_npy(export("Map (NumPy)", "chelsea.similarity.npy")).expect("an array");
+    let greatest = map.iter().copied().fold(f32::MIN, f32::max);
+    assert!((greatest - 1.0).abs() < 1e-5, "the pinned patch is like itself: {greatest}");
+    let text = std::fs::read_to_string(export("Queries (JSON)", "chelsea.queries.json")).expect("a file");
+    let queries: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(queries["model"], "demo");
+    let [row, col] = [0, 1].map(|at| queries["queries"][0]["patches"][0][at].as_u64().expect("a number") as usize);
+    assert!((map[[row, col]] - 1.0).abs() < 1e-5);
 }

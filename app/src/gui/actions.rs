@@ -127,6 +127,19 @@ pub static GESTURES: &[(&str, &str)] = &[
     ("Erase with the brush", "Right button"),
 ];
 
+/// Keys of the similarity tool, for the help: what is done, and how.
+pub static SIMILARITY_KEYS: &[(&str, &str)] = &[
+    ("Pin what is like it, unlike it", "Click, Shift+Click"),
+    ("Pin a box", "Drag"),
+    ("Points and boxes, or brush", "B"),
+    ("Like or unlike", "N"),
+    ("Follow the pointer", "Hold Alt"),
+    ("Move a query by a patch", "Arrows"),
+    ("Remove the selected query", "Delete"),
+    ("Raw or stretched scale", "S"),
+    ("Smooth or patches", "P"),
+];
+
 /// The row of an action.
 pub fn entry_of(action: Action) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.action == action)

@@ -23,6 +23,10 @@ pub fn show(context: &Context, is_open: &mut bool) {
                         ui.set_width(280.0);
                         ui.spacing_mut().item_spacing.x = 16.0;
                         groups.iter().for_each(|group| keys(ui, group));
+                        if index == 0 {
+                            let keys = actions::SIMILARITY_KEYS.iter();
+                            rows(ui, "Similarity", keys.map(|(what, how)| (*what, (*how).to_owned())));
+                        }
                         if index == 1 {
                             rows(ui, "Mouse", actions::GESTURES.iter().map(|(what, how)| (*what, (*how).to_owned())));
                         }

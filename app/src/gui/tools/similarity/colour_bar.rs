@@ -3,8 +3,11 @@
 use dinoscope_engine::draw::Colormap;
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
-/// Points of the plate.
-const SIZE: egui::Vec2 = vec2(184.0, 42.0);
+/// Height of the plate, in points.
+const HEIGHT: f32 = 42.0;
+
+/// Least and greatest width of the plate, in points.
+const WIDTHS: (f32, f32) = (112.0, 184.0);
 
 /// Points from the view's edge.
 const MARGIN: f32 = 8.0;
@@ -27,10 +30,11 @@ pub struct ColourBar {
 impl ColourBar {
     /// Draws it in the lower right corner of a view, faint where the pointer is; not in views too small for it.
     pub fn paint(&self, painter: &Painter, view: Rect, pointer: Option<Pos2>) {
-        if view.width() < SIZE.x + 4.0 * MARGIN || view.height() < 4.0 * SIZE.y {
+        let size = vec2((0.4 * view.width()).clamp(WIDTHS.0, WIDTHS.1), HEIGHT);
+        if view.width() < size.x + 4.0 * MARGIN || view.height() < 4.0 * size.y {
             return;
         }
-        let plate = Rect::from_min_size(view.max - SIZE - vec2(MARGIN, MARGIN), SIZE);
+        let plate = Rect::from_min_size(view.max - size - vec2(MARGIN, MARGIN), size);
         let is_over = pointer.is_some_and(|pointer| plate.expand(MARGIN).contains(pointer));
         let alpha = if is_over { 0.15 } else { 1.0 };
         let ink = Color32::from_gray(0xF0).gamma_multiply(alpha);
@@ -41,6 +45,9 @@ impl ColourBar {
         let at = |value: f32| bar.left() + ((value - low) / (high - low).max(1e-6)).clamp(0.0, 1.0) * bar.width();
 
         for (share, anchor) in [(0.0, Align2::LEFT_TOP), (0.5, Align2::CENTER_TOP), (1.0, Align2::RIGHT_TOP)] {
+            if share == 0.5 && size.x < WIDTHS.1 {
+                continue;
+            }
             let x = bar.left() + share * bar.width();
             painter.vline(x, bar.bottom()..=bar.bottom() + 3.0, Stroke::new(1.0, ink));
             let text = number(low + (high - low) * share, high - low);

@@ -20,8 +20,7 @@ pub const BRUSH_RADII: std::ops::RangeInclusive<f32> = 0.75..=9.75;
 impl Similarity {
     /// Takes keys, unless somebody types.
     pub(super) fn keys(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        let focused = ui.memory(egui::Memory::focused);
-        if focused.is_some_and(|id| views.iter().all(|view| view.response.id != id)) {
+        if ui.ctx().text_edit_focused() {
             return;
         }
         let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
@@ -49,6 +48,15 @@ impl Similarity {
         if pressed(Key::Escape) && self.gesture.take().is_none() {
             self.selected = None;
         }
+        // These keys work a control too: they are for the canvas while no control has the focus.
+        let focused = ui.memory(egui::Memory::focused);
+        if focused.is_none_or(|id| views.iter().any(|view| view.response.id == id)) {
+            self.keys_for_queries(ui, shared, views);
+        }
+    }
+
+    fn keys_for_queries(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
+        let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         if (pressed(Key::Delete) || pressed(Key::Backspace))
             && let Some(index) = self.selected.take()
         {

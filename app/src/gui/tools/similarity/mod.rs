@@ -55,6 +55,8 @@ pub struct Similarity {
     listed: Option<usize>,
     /// The map's value under the pointer.
     value: Option<(PictureId, f32)>,
+    /// What was wrong in the last frame: said once.
+    problems: Vec<String>,
     /// Whether several pictures are on the canvas.
     has_neighbours: bool,
 }
@@ -84,7 +86,10 @@ impl Tool for Similarity {
         let places = self.places(shared);
         let mut problems = self.question.update(shared, &places, &self.look);
         problems.extend(self.maps.update(ui, shared, views, &self.question, &self.look));
-        problems.iter().for_each(|problem| shared.notices.error(problem, None));
+        if problems != self.problems {
+            problems.iter().for_each(|problem| shared.notices.error(problem, None));
+            self.problems = problems;
+        }
         self.value = self.value_under_pointer();
     }
 
@@ -106,7 +111,8 @@ impl Tool for Similarity {
 
     fn readout(&self, _shared: &Shared, view: &View) -> Option<String> {
         let (_, value) = self.value.filter(|(picture, _)| *picture == view.picture)?;
-        Some(if self.question.has_negative() { format!("Δcos {value:+.3}") } else { format!("cos {value:.3}") })
+        let name = if self.question.has_negative() { "Δcos" } else { "cos" };
+        Some(format!("{name} {value:.3}").replace('-', "−"))
     }
 
     fn inspector(&mut self, ui: &mut Ui, shared: &mut Shared) {

@@ -1,13 +1,16 @@
 //! The queries in the inspector.
 
 use dinoscope_engine::features::Patch;
-use egui::{Align, Layout, Ui};
+use egui::{Align, Layout, ScrollArea, Ui};
 use egui_material_icons::icons;
 
 use super::Similarity;
 use crate::gui::panels::controls;
 use crate::gui::placed::{PlacedQuery, QueryShape};
 use crate::gui::shared::Shared;
+
+/// Points that the list takes at most, so that what is below stays in reach.
+const LIST_HEIGHT: f32 = 176.0;
 
 /// What was asked for in the list.
 enum Asked {
@@ -33,14 +36,16 @@ impl Similarity {
                 }
             });
         });
-        ui.spacing_mut().item_spacing.y = 2.0;
-        for (number, (index, query)) in pinned.iter().enumerate() {
-            let row = ui.horizontal(|ui| self.row(ui, shared, number + 1, *index, query));
-            if ui.rect_contains_pointer(row.response.rect) {
-                self.listed = Some(*index);
+        ScrollArea::vertical().id_salt("queries").max_height(LIST_HEIGHT).show(ui, |ui| {
+            ui.spacing_mut().item_spacing = egui::vec2(4.0, 2.0);
+            for (number, (index, query)) in pinned.iter().enumerate() {
+                let row = ui.horizontal(|ui| self.row(ui, shared, number + 1, *index, query));
+                if ui.rect_contains_pointer(row.response.rect) {
+                    self.listed = Some(*index);
+                }
+                asked = row.inner.or(asked.take());
             }
-            asked = row.inner.or(asked);
-        }
+        });
         if pinned.iter().all(|(_, query)| query.is_negative) {
             ui.small("All queries are negative: point at what should be alike, or pin a positive one.");
         }
