@@ -204,7 +204,7 @@ fn a_workspace_is_saved_and_opened() {
     window.run_steps(2);
     window.key_press_modifiers(Modifiers::COMMAND, Key::W);
     wait_until(&mut window, "an empty canvas", sees("Drop pictures here"));
-    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::O);
+    window.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O);
     wait_until(&mut window, "the workspace", sees("View of a.png"));
     assert!(window.query_by_label("Picture b.png").is_some());
 }

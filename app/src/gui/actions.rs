@@ -216,7 +216,7 @@ mod tests {
     fn shift_makes_another_key() {
         let context = Context::default();
         let mut asked = Vec::new();
-        for modifiers in [Modifiers::COMMAND, Modifiers::COMMAND | Modifiers::SHIFT] {
+        for modifiers in [Modifiers::COMMAND, Modifiers::COMMAND.plus(Modifiers::SHIFT)] {
             let event = Event::Key { key: Key::Z, physical_key: None, pressed: true, repeat: false, modifiers };
             let events = vec![Event::ModifiersChanged(modifiers), event];
             let input = RawInput { events, ..RawInput::default() };

@@ -50,7 +50,7 @@ pub enum Report {
     /// [`Errand::Announce`], with the paths.
     Announced(Vec<PathBuf>, Found),
     /// [`Errand::ReadWorkspace`]; nothing where the program starts for the first time.
-    Workspace(PathBuf, Start, Result<Option<workspace::Read>, String>),
+    Workspace(PathBuf, Start, Result<Option<Box<workspace::Read>>, String>),
     /// [`Errand::ReadBasis`]: the file's name, and what it holds or why nothing.
     Basis(String, Result<Basis, String>),
     /// [`Errand::Paste`]
@@ -130,7 +130,7 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
         }
         Errand::ReadWorkspace(path, start) => {
             let is_first = start == Start::Program && !path.exists();
-            let read = if is_first { Ok(None) } else { Workspace::read(&path).map(Some) };
+            let read = if is_first { Ok(None) } else { Workspace::read(&path).map(|read| Some(Box::new(read))) };
             report(Report::Workspace(path, start, read));
         }
         Errand::ReadBasis(path) => {

@@ -109,7 +109,12 @@ impl App {
         }
     }
 
-    pub(super) fn workspace_read(&mut self, path: &Path, start: Start, read: Result<Option<workspace::Read>, String>) {
+    pub(super) fn workspace_read(
+        &mut self,
+        path: &Path,
+        start: Start,
+        read: Result<Option<Box<workspace::Read>>, String>,
+    ) {
         if start == Start::Program {
             self.keeper.is_restoring = false;
         }
