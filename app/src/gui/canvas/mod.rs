@@ -17,7 +17,7 @@ const GAP: f32 = 4.0;
 const ZOOM_PER_POINT: f32 = 1.0 / 200.0;
 
 /// Pan, zoom and how pictures are laid out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Canvas {
     /// Shared by all views, so that they show the same part.
     pub camera: Camera,
@@ -29,12 +29,6 @@ pub struct Canvas {
     pub pointer: Option<Pointer>,
     /// Asked for by a key or a button; done when views are laid out next.
     pub request: Option<CameraRequest>,
-}
-
-impl Default for Canvas {
-    fn default() -> Self {
-        Self { camera: Camera::default(), has_patch_grid: false, is_layer_hidden: false, pointer: None, request: None }
-    }
 }
 
 /// A change of the camera that needs to know the view.
