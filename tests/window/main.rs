@@ -1,6 +1,7 @@
 //! The window, driven headless by the labels of its controls on whatever graphics adapter there is; without one (lavapipe
 //! counts) these tests fail.
 
+mod drawing;
 mod matching;
 mod models;
 mod pca;
