@@ -192,5 +192,5 @@ fn with_grid(below: vec3f, place: vec2f) -> vec3f {
     let near = clamp(0.5 * view.pixels_per_point + 0.5 - min(distance.x, distance.y), 0.0, 1.0);
     let fade = smoothstep(3.0, 9.0, min(patch_size.x, patch_size.y));
     let light = dot(below, vec3f(0.299, 0.587, 0.114));
-    return mix(below, vec3f(select(1.0, 0.0, light > 0.6)), 0.28 * near * fade);
+    return mix(below, vec3f(1.0 - smoothstep(0.45, 0.75, light)), 0.28 * near * fade);
 }

@@ -19,7 +19,7 @@ fn compare(window: &mut Window, name: &str) {
     let canvas = image::imageops::crop_imm(&image, x, y, view.width() as u32, view.height() as u32).to_image();
     let options = SnapshotOptions::new()
         .threshold(THRESHOLD)
-        .failed_pixel_count_threshold(ODD_PIXELS)
+        .max_failed_pixels(ODD_PIXELS)
         .output_path(project("tests/window/drawings"));
     image_snapshot_options(&canvas, name, &options);
 }

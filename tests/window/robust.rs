@@ -80,7 +80,11 @@ fn slow(block: Duration) -> (Launch, Arc<AtomicUsize>) {
 }
 
 fn is_encoding(window: &mut Window) -> bool {
-    window.query_by_label_contains("encoding").is_some()
+    sees(window, "encoding")
+}
+
+fn sees(window: &Window, part: &str) -> bool {
+    window.query_all_by_label_contains(part).next().is_some()
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn a_lost_device_loses_nothing_that_was_placed() {
     wait_until(&mut window, "a pinned query", |window| {
         window.hover_at(view.center());
         window.get_by_label("View of coffee.png").click();
-        window.query_by_label_contains("row ").is_some_and(|_| window.query_by_label("Clear").is_some())
+        window.query_by_label("Clear").is_some()
     });
 
     window.state().lose_device();
@@ -137,9 +141,9 @@ fn a_lost_device_loses_nothing_that_was_placed() {
     let mut window = open(Launch { files: Vec::new(), ..with_rescue() });
     wait_until(&mut window, "the pictures again", opened);
     assert!(!rescue.is_filled(), "taken over once");
-    assert!(window.query_by_label_contains("graphics device was lost").is_some(), "it is said");
+    assert!(sees(&window, "graphics device was lost"), "it is said");
     wait_until(&mut window, "the query again", |window| window.query_by_label("Clear").is_some());
-    assert!(window.query_by_label_contains("astronaut.png").is_some());
+    assert!(sees(&window, "astronaut.png"));
 }
 
 #[test]
@@ -152,5 +156,5 @@ fn another_model_in_the_middle_of_encoding_takes_over() {
     wait_until(&mut window, "the features of the second model", |window| {
         blocks_done.load(Ordering::Relaxed) >= before + DEPTH && !is_encoding(window)
     });
-    assert!(window.query_by_label_contains("vits16").is_some(), "the chip names the model that is used now");
+    assert!(sees(&window, "vits16"), "the chip names the model that is used now");
 }
