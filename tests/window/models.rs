@@ -63,6 +63,8 @@ fn wait_for_part(window: &mut Window, part: &str) {
 
 fn press(window: &mut Window, label: &str) {
     wait_for(window, label);
+    window.get_by_label(label).scroll_to_me();
+    window.run_steps(2);
     window.get_by_label(label).click();
     window.step();
 }
@@ -105,6 +107,7 @@ fn a_typed_size_is_taken_or_refused_with_a_sentence() {
     let mut window = open(launch(&[]));
     wait_for_part(&mut window, " ms");
     press_chip(&mut window, "Size: 224");
+    wait_for(&mut window, "Other size");
     window.get_by_label("Other size").focus();
     window.step();
     window.get_by_label("Other size").type_text("12.5");
@@ -125,10 +128,10 @@ fn a_download_is_accepted_watched_stopped_resumed_and_deleted() {
     let mut window = open(with_hub(&server, cache.path()));
     open_panel(&mut window);
     press(&mut window, "Download vits16");
-    press(&mut window, "Download 86 MB");
+    press(&mut window, "Download 86.4 MB");
     assert!(server.requests().is_empty(), "nothing is asked for before the licence is accepted");
     press(&mut window, "I accept the DINOv3 License");
-    press(&mut window, "Download 86 MB");
+    press(&mut window, "Download 86.4 MB");
     wait_for(&mut window, "Progress of vits16");
     wait_for_part(&mut window, "/s · ");
     press(&mut window, "Cancel downloading vits16");
@@ -166,7 +169,7 @@ fn a_refusal_says_how_to_get_in() {
     press(&mut window, "Meta's own repository");
     press(&mut window, "I accept the DINOv3 License");
     wait_for_part(&mut window, "No token was found in HF_TOKEN");
-    press(&mut window, "Download 86 MB");
+    press(&mut window, "Download 86.4 MB");
     wait_for_part(&mut window, "is gated: ask for access at");
     wait_for_part(&mut window, "Meta has to let you in");
     wait_for(&mut window, "Open the repository's page");
@@ -187,7 +190,7 @@ fn a_model_that_fails_leaves_a_way_back() {
     open_panel(&mut window);
     press(&mut window, "Download vits16");
     press(&mut window, "I accept the DINOv3 License");
-    press(&mut window, "Download 86 MB");
+    press(&mut window, "Download 86.4 MB");
     press(&mut window, "Use vits16");
     wait_for(&mut window, "Model: vits16, failed");
     press(&mut window, "Use demo again");
@@ -203,7 +206,7 @@ fn a_model_that_is_not_here_is_offered_and_used_once_it_is() {
     wait_for(&mut window, "Model: vits16, failed");
     press(&mut window, "Download vits16…");
     press(&mut window, "I accept the DINOv3 License");
-    press(&mut window, "Download 86 MB");
+    press(&mut window, "Download 86.4 MB");
     // The hub's file is no model: that it is tried shows that it is used.
     wait_for_part(&mut window, "safetensors");
     wait_for(&mut window, "Model: vits16, failed");

@@ -6,7 +6,7 @@ mod size;
 
 pub use device::choices as device_choices;
 
-use egui::{Align, Button, Color32, Layout, Popup, PopupCloseBehavior, Response, RichText, Ui};
+use egui::{Align, Button, Color32, Layout, Popup, PopupCloseBehavior, Response, RichText, Ui, vec2};
 use egui_material_icons::icons::ICON_ARROW_DROP_DOWN;
 
 use super::models::Models;
@@ -52,7 +52,11 @@ impl Chip<'_> {
             .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
             .accessible_name(self.name)
             .width(PANEL_WIDTH)
-            .show(panel);
+            .show(|ui| {
+                // Menus are tighter than what is read and typed here.
+                ui.spacing_mut().button_padding = vec2(8.0, 4.0);
+                panel(ui);
+            });
         response.on_hover_text(self.hint);
     }
 }

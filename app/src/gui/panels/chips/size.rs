@@ -48,7 +48,7 @@ fn custom(ui: &mut Ui, remark: &dyn Fn(SizeRule) -> String) -> Option<SizeRule> 
     let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
     let edit = ui.horizontal(|ui| {
         ui.weak("Other");
-        let edit = TextEdit::singleline(&mut text).desired_width(96.0).hint_text("640 or 1024x768");
+        let edit = TextEdit::singleline(&mut text).desired_width(144.0).hint_text("640 or 1024x768");
         let edit = ui.add(edit).on_hover_text("Short side, or width x height; Enter takes it");
         name(&edit, "Other size");
         edit

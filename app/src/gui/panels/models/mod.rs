@@ -181,9 +181,10 @@ impl Models {
                     asked = current::show(ui, shared, self);
                     ui.add_space(8.0);
                     row::heading(ui);
-                    for model in zoo::zoo() {
-                        row::show(ui, shared, self, model);
-                    }
+                    ui.scope(|ui| {
+                        ui.spacing_mut().item_spacing.y = 4.0;
+                        zoo::zoo().iter().for_each(|model| row::show(ui, shared, self, model));
+                    });
                     ui.add_space(8.0);
                     asked = local::show(ui, shared, self).or(asked.take());
                 });

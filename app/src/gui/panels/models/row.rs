@@ -54,6 +54,9 @@ fn cell(ui: &mut Ui, index: usize, content: impl FnOnce(&mut Ui) -> egui::Respon
         1..=4 => Layout::right_to_left(Align::Center),
         _ => Layout::left_to_right(Align::Center),
     };
+    if index == COLUMNS.len() - 1 {
+        ui.add_space(8.0);
+    }
     ui.allocate_ui_with_layout(size, layout, |ui| {
         ui.set_min_size(size);
         content(ui);
