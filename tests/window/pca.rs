@@ -1,5 +1,8 @@
 //! PCA, its clusters, and the foreground.
 
+use std::path::PathBuf;
+
+use dinoscope::gui::{AskPerson, Launch};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, pos2};
 use egui_kittest::kittest::Queryable as _;
@@ -9,7 +12,16 @@ use super::support::{Window, launch, open, project, wait_until};
 /// The tool, with the first result of its components.
 fn pca(files: &[&str]) -> Window {
     let files: Vec<_> = files.iter().map(|file| project(file)).collect();
-    let mut window = open(launch(&files));
+    in_tool(launch(&files))
+}
+
+/// The same where every dialog for files is answered with this one.
+fn pca_with_dialogs(answer: PathBuf) -> Window {
+    in_tool(Launch { ask: AskPerson::new(move |_| Ok(vec![answer.clone()])), ..launch(&[]) })
+}
+
+fn in_tool(launch: Launch) -> Window {
+    let mut window = open(launch);
     window.get_by_role_and_label(Role::Button, "PCA").click();
     wait_until(&mut window, "components", |window| has(window, "Explained variance"));
     window
@@ -53,7 +65,7 @@ fn drag(window: &mut Window, from: Pos2, to: Pos2) {
 }
 
 #[test]
-fn the_rainbow_covers_the_picture_and_fades_in() {
+fn the_rainbow_covers_the_picture_until_h_is_held() {
     let mut window = pca(&[]);
     window.remove_cursor();
     let with_colours = |window: &mut Window| {
@@ -131,4 +143,44 @@ fn one_basis_serves_all_pictures_side_by_side() {
     wait_until(&mut window, "a fixed basis", |window| has(window, "Basis of chelsea.png"));
     window.get_by_label("Release").click();
     wait_until(&mut window, "a free basis", |window| has(window, "Use this basis for all pictures"));
+}
+
+#[test]
+fn a_mask_file_of_the_picture_is_the_foreground() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("left-half.png");
+    // The sample's size; the left half is foreground.
+    let mask = image::GrayImage::from_fn(451, 300, |x, _| image::Luma([if x < 225 { 255 } else { 0 }]));
+    mask.save(&path).expect("written");
+    let mut window = pca_with_dialogs(path);
+    window.get_by_label("File").click();
+    wait_until(&mut window, "the mask", |window| has(window, "left-half.png") && has(window, "Outside"));
+    wait_until(&mut window, "a black right half", |window| (0.3..0.6).contains(&black(window)));
+}
+
+#[test]
+fn a_mask_of_another_size_is_refused_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("small.png");
+    image::GrayImage::from_pixel(30, 20, image::Luma([255])).save(&path).expect("written");
+    let mut window = pca_with_dialogs(path);
+    window.get_by_label("File").click();
+    wait_until(&mut window, "a sentence", |window| has(window, "the mask is 30x20 where 451x300 is needed"));
+    assert!(has(&window, "Explained variance"), "all patches count instead");
+}
+
+#[test]
+fn a_basis_is_saved_and_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cats.json");
+    let mut window = pca_with_dialogs(path.clone());
+    window.get_by_label("Basis").click();
+    window.run_steps(10);
+    window.get_by_label("Save…").click();
+    wait_until(&mut window, "the file", |_| path.exists());
+    window.get_by_label("Load…").click();
+    wait_until(&mut window, "the basis in use", |window| has(window, "Basis of cats.json"));
+    std::fs::write(&path, "{}").expect("written");
+    window.get_by_label("Load…").click();
+    wait_until(&mut window, "a sentence", |window| has(window, "no PCA basis"));
 }
