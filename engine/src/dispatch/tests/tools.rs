@@ -7,6 +7,7 @@ use super::support::*;
 use super::*;
 use crate::analysis::clustering::ClusterOptions;
 use crate::analysis::matching::{self, MatchOptions};
+use crate::analysis::pca::Basis;
 use crate::analysis::similarity::{MapQuery, unit_direction};
 use crate::cache::CachedFeatures;
 use crate::draw::overlay::{Interpolation, OverlayStyle};
@@ -106,6 +107,31 @@ fn every_tool_answers() {
 }
 
 #[test]
+fn a_foreground_comes_from_a_mask_file() {
+    let mut session = session();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.png");
+    let mut read = |width, height, filled: u32| {
+        let mask = ::image::GrayImage::from_fn(width, height, |x, _| ::image::Luma([if x < filled { 255 } else { 0 }]));
+        mask.save(&path).unwrap();
+        let features = Arc::clone(&session.left.features);
+        let request = ForegroundRequest { picture: PictureId(1), features, mask: Some(path.clone()) };
+        session.run(Command::Foreground(request))
+    };
+    let Outcome::Failed(failure) = read(90, 120, 90) else { panic!("another size") };
+    assert!(failure.message.contains("the mask is 90x120 where 120x90 is needed"), "{}", failure.message);
+    let Outcome::Failed(failure) = read(120, 90, 0) else { panic!("nothing in it") };
+    assert!(failure.message.contains("mask.png covers no patch"), "{}", failure.message);
+    let Outcome::Foreground { mask, .. } = read(120, 90, 15) else { panic!("no mask") };
+    assert!(mask.indexed_iter().all(|((_, col), &inside)| inside == (col == 0)), "{mask}");
+
+    let left = Selected { foreground: Some(mask), ..session.left.clone() };
+    let request = PcaRequest { fit: vec![left], components: 10, ..session.pca() };
+    let Outcome::Pca { basis, scores } = session.run(Command::Pca(request)) else { panic!("no scores") };
+    assert_eq!((basis.components.len(), scores[1].1.dim()), (5, (7, 6, 5)), "six patches have five components");
+}
+
+#[test]
 fn every_file_is_written() {
     let mut session = session();
     let folder = tempfile::tempdir().unwrap();
@@ -140,6 +166,15 @@ fn every_file_is_written() {
     assert_eq!(map.dim(), geometry.grid);
     assert!(map[[1, 0]].is_nan() && map.iter().filter(|value| value.is_nan()).count() == 1);
     assert!((map[[2, 3]] - 1.0).abs() < 1e-6);
+    let scores = Arc::new(ndarray::Array3::from_elem((6, 8, 4), 1.5));
+    let path = export("scores.npy", Export::Scores(Arc::clone(&scores)));
+    assert_eq!(ndarray_npy::read_npy::<_, ndarray::Array3<f32>>(path).unwrap(), *scores);
+    let labels = Arc::new(ndarray::Array2::from_shape_fn((6, 8), |(row, col)| row * col));
+    let path = export("labels.npy", Export::Labels(Arc::clone(&labels)));
+    assert_eq!(ndarray_npy::read_npy::<_, ndarray::Array2<i64>>(path).unwrap(), labels.mapv(|label| label as i64));
+    let basis = Basis { mean: vec![0.5], components: vec![vec![1.0]], variances: vec![2.0], total_variance: 2.0 };
+    let path = export("basis.json", Export::Basis(Arc::new(basis.clone())));
+    assert_eq!(Basis::from_json(&fs::read_to_string(path).unwrap()), Ok(basis));
     let path = export("a.safetensors", Export::Features(features));
     let bytes = fs::read(path).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
