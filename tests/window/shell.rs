@@ -140,7 +140,7 @@ fn an_export_names_its_origin() {
     wait_until(&mut window, "features to export", |window| {
         window.get_by_label_contains("Files").click();
         window.run_steps(2);
-        window.get_by_label_contains("Export⏵").hover();
+        window.get_by_label("Export").hover();
         window.run_steps(3);
         let is_offered = window.query_by_label("Features (safetensors)").is_some();
         if !is_offered {

@@ -84,8 +84,8 @@ fn brightness(window: &mut Window, at: Pos2) -> u32 {
 fn a_map_is_there_before_anything_is_done() {
     let mut window = open(launch(&[]));
     wait_until(&mut window, "the sample", |window| window.query_by_label(SAMPLE).is_some());
-    let (eye, background) = (place(&window, SAMPLE, 0.404, 0.40), place(&window, SAMPLE, 0.97, 0.3));
     wait_until(&mut window, "the map of an eye", |window| {
+        let (eye, background) = (place(window, SAMPLE, 0.404, 0.40), place(window, SAMPLE, 0.97, 0.3));
         brightness(window, eye) > 150 && brightness(window, background) < 120
     });
 }

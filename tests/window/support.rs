@@ -11,7 +11,7 @@ use dinoscope_engine::image::SizeRule;
 use egui_kittest::Harness;
 
 /// Longest that anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A window that a test drives.
 pub type Window = Harness<'static, App>;

@@ -57,6 +57,8 @@ impl App {
     /// Closes the window where its device is lost, after putting aside what the next window needs. True then: nothing
     /// more can be done here.
     pub(super) fn leave_lost_device(&mut self, context: &Context) -> bool {
+        // A loss is told when the device is looked at.
+        let _ = self.shared.gpu().device.poll(wgpu::PollType::Poll);
         if !self.health.is_lost() {
             return false;
         }
