@@ -78,7 +78,7 @@ pub fn matches(left: &Side, right: &Side, options: &MatchOptions) -> Result<Vec<
     select(left, right, &nearest(left.grid, right.grid)?, options)
 }
 
-/// As [`matches`], with the nearest patches of the two sides at hand.
+/// As [`matches()`], with the nearest patches of the two sides at hand.
 ///
 /// # Errors
 /// [`AnalysisError::MaskSize`]; [`AnalysisError::NotEnough`] where `nearest` was made of other grids.
