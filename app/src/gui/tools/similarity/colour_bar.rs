@@ -103,6 +103,6 @@ mod tests {
         assert_eq!(number(0.5, 1.0), "0.50");
         assert_eq!(number(-1.0, 2.0), "−1.00");
         assert_eq!(number(-0.001, 2.0), "0.00");
-        assert_eq!(number(0.98765, 0.002), "0.9877");
+        assert_eq!(number(0.98766, 0.002), "0.9877");
     }
 }
