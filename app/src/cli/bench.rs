@@ -63,6 +63,8 @@ pub enum What {
 
 /// Runs the subcommand.
 pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    super::doctor::keep_graphics_quiet();
     if args.what == What::Propagate {
         return Err(exit::usage("--what propagate: this version has no mask propagation to measure"));
     }

@@ -28,7 +28,7 @@ pub fn run(_args: &DoctorArgs, context: &Context) -> Result<()> {
 /// Where there is no desktop session, Linux's graphics libraries complain about that on stderr. With any folder for its
 /// sockets they look for one in silence, so the program starts anew with that.
 #[cfg(target_os = "linux")]
-fn keep_graphics_quiet() {
+pub fn keep_graphics_quiet() {
     use std::os::unix::process::CommandExt;
     use std::{env, path, process};
     const SESSION: &str = "XDG_RUNTIME_DIR";
