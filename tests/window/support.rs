@@ -9,6 +9,7 @@ use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
 use egui_kittest::Harness;
+use egui_kittest::kittest::NodeT as _;
 
 /// Longest that anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,7 +51,20 @@ pub fn wait_until(window: &mut Window, what: &str, mut holds: impl FnMut(&mut Wi
         if holds(window) {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        if start.elapsed() > PATIENCE {
+            let shown = shown(window).join("\n");
+            panic!("{what} did not happen within {PATIENCE:?}; the window shows\n{shown}");
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Names and texts of everything in the window.
+fn shown(window: &Window) -> Vec<String> {
+    let nodes = window.root().children_recursive();
+    let text = |node: &egui_kittest::Node<'_>| {
+        let node = node.accesskit_node();
+        node.label().or_else(|| node.value())
+    };
+    nodes.filter_map(|node| Some(format!("{:?} {}", node.accesskit_node().role(), text(&node)?))).collect()
 }
