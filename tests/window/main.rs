@@ -2,6 +2,8 @@
 //! counts) these tests fail.
 
 mod drawing;
+mod fake;
+mod hover_time;
 mod matching;
 mod models;
 mod pca;
