@@ -85,6 +85,8 @@ fn sides_are_swapped() {
     window.get_by_label_contains("Swap sides").click();
     wait_until(&mut window, "the other order", |window| left(window, "View of coffee.png") == before);
     wait_until(&mut window, "pairs of the other order", |window| is_shown(window, " pairs"));
+    window.key_press(Key::X);
+    wait_until(&mut window, "the first order", |window| left(window, "View of chelsea.png") == before);
 }
 
 #[test]

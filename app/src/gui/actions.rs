@@ -22,6 +22,8 @@ pub enum Action {
     OpenWorkspace,
     /// Closes the active picture.
     Close,
+    /// Closes all pictures.
+    CloseAll,
     /// Takes the last step back.
     Undo,
     /// Does it again.
@@ -40,6 +42,8 @@ pub enum Action {
     NextPicture,
     /// The previous one.
     PreviousPicture,
+    /// The two pictures that are side by side change places.
+    SwapSides,
     /// Another tool.
     Use(ToolKind),
     /// The list of keys.
@@ -92,6 +96,7 @@ pub static TABLE: &[Entry] = &[
     entry(Action::SaveWorkspace, "Save workspace…", command(Key::S), "Files"),
     entry(Action::Export, "Export picture…", command(Key::E), "Files"),
     entry(Action::Close, "Close picture", command(Key::W), "Files"),
+    entry(Action::CloseAll, "Close all pictures", command_shift(Key::W), "Files"),
     entry(Action::NextPicture, "Next picture", plain(Key::PageDown), "Files"),
     entry(Action::PreviousPicture, "Previous picture", plain(Key::PageUp), "Files"),
     entry(Action::Models, "Models…", plain(Key::M), "Files"),
@@ -105,7 +110,8 @@ pub static TABLE: &[Entry] = &[
     entry(Action::ZoomIn, "Zoom in", plain(Key::Plus), "View"),
     entry(Action::ZoomOut, "Zoom out", plain(Key::Minus), "View"),
     entry(Action::PatchGrid, "Patch grid", plain(Key::G), "View"),
-    entry(Action::ToggleTheme, "Dark or light", None, "View"),
+    entry(Action::SwapSides, "Swap left and right", plain(Key::X), "View"),
+    entry(Action::ToggleTheme, "Switch dark and light", None, "View"),
     entry(Action::Help, "Keyboard shortcuts", plain(Key::Questionmark), "Help"),
     entry(Action::About, "About dinoscope", None, "Help"),
 ];

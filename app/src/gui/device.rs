@@ -37,6 +37,10 @@ impl DeviceHealth {
         let (reports, notify) = (Arc::clone(&health.0), wake.clone());
         device.on_uncaptured_error(Arc::new(move |error| {
             log::error!("graphics device: {error}");
+            // The device is busy; the window asks for its surface again with the next frame.
+            if error.to_string().contains("before reconfiguring the Surface") {
+                return;
+            }
             let mut errors = reports.errors.lock().unwrap_or_else(PoisonError::into_inner);
             errors.push(one_line(&error));
             notify();

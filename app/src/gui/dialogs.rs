@@ -156,7 +156,10 @@ fn system(question: &Question) -> Answer {
     let start = Instant::now();
     let mut dialog = rfd::FileDialog::new().set_title(question.title);
     if let Some((name, endings)) = &question.filter {
-        dialog = dialog.add_filter(*name, endings);
+        // Some systems tell .JPG from .jpg; what is written gets the first ending, in lower case.
+        let upper = endings.iter().map(|ending| ending.to_uppercase());
+        let endings: Vec<String> = endings.iter().cloned().chain(upper).collect();
+        dialog = dialog.add_filter(*name, &endings);
     }
     if let Some(folder) = question.folder.as_deref().filter(|folder| folder.is_dir()) {
         dialog = dialog.set_directory(folder);

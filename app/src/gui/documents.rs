@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::gpu::PictureTexture;
@@ -37,6 +38,8 @@ pub enum Content {
     Loading,
     /// Ready.
     Ready(Loaded),
+    /// Was ready; its pixels were let go to save memory, and are read again when they are needed.
+    Resting(TextureHandle),
     /// Could not be read: one sentence.
     Failed(String),
 }
@@ -49,9 +52,27 @@ pub struct Loaded {
     pub texture: Arc<PictureTexture>,
     /// For the filmstrip.
     pub thumbnail: TextureHandle,
+    /// When it was last on the canvas, or read.
+    pub seen: Instant,
+}
+
+impl Loaded {
+    /// Memory taken: three bytes for each pixel, and on the graphics device four, with smaller copies a third more.
+    pub fn bytes(&self) -> usize {
+        self.pixels.width * self.pixels.height * (3 + 4 + 2)
+    }
 }
 
 impl Document {
+    /// The picture in small, once it was decoded.
+    pub fn thumbnail(&self) -> Option<&TextureHandle> {
+        match &self.content {
+            Content::Ready(loaded) => Some(&loaded.thumbnail),
+            Content::Resting(thumbnail) => Some(thumbnail),
+            _ => None,
+        }
+    }
+
     /// The picture, once it is decoded.
     pub fn loaded(&self) -> Option<&Loaded> {
         match &self.content {
@@ -168,6 +189,34 @@ impl Documents {
         self.partner = Some(id);
     }
 
+    /// Lets the pixels of pictures go that were not seen for longest, until all take at most `budget` bytes. Those in
+    /// `kept` stay, and those that could not be read again.
+    pub fn rest(&mut self, budget: usize, kept: &dyn Fn(PictureId) -> bool) {
+        let mut bytes: usize = self.all.iter().filter_map(Document::loaded).map(Loaded::bytes).sum();
+        let mut oldest: Vec<(Instant, usize)> = Vec::new();
+        if bytes > budget {
+            let may_rest = |document: &Document| document.origin != Origin::Clipboard && !kept(document.id);
+            let loaded = self.all.iter().enumerate().filter(|(_, document)| may_rest(document));
+            oldest = loaded.filter_map(|(place, document)| Some((document.loaded()?.seen, place))).collect();
+            oldest.sort();
+        }
+        for (_, place) in oldest {
+            if bytes <= budget {
+                break;
+            }
+            let Content::Ready(loaded) = &self.all[place].content else { continue };
+            bytes -= loaded.bytes();
+            self.all[place].content = Content::Resting(loaded.thumbnail.clone());
+        }
+    }
+
+    /// The active picture and its partner change places, where there are two.
+    pub fn swap_sides(&mut self) {
+        if let (Some(active), Some(_)) = (self.active, self.partner_id()) {
+            self.set_partner(active);
+        }
+    }
+
     /// Closes a picture; its neighbour becomes active.
     pub fn close(&mut self, id: PictureId) {
         let Some(position) = self.all.iter().position(|document| document.id == id) else { return };
@@ -183,6 +232,8 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
+    use dinoscope_engine::gpu::Gpu;
+
     use super::*;
 
     fn three() -> (Documents, [PictureId; 3]) {
@@ -217,6 +268,36 @@ mod tests {
         documents.close(b);
         documents.close(a);
         assert_eq!((documents.active_id(), documents.partner_id()), (None, None));
+    }
+
+    #[test]
+    fn pictures_seen_long_ago_rest() {
+        let (mut documents, [a, b, c]) = three();
+        let Some(gpu) = Gpu::without_window() else { panic!("a graphics adapter is needed") };
+        let pixels = Arc::new(Picture { width: 8, height: 4, rgb: vec![0; 96] });
+        let texture = Arc::new(PictureTexture::upload(&gpu, &pixels).expect("it fits"));
+        let context = egui::Context::default();
+        let start = Instant::now();
+        for (age, id) in [(2, a), (3, b), (1, c)] {
+            let image = egui::ColorImage::filled([1, 1], egui::Color32::WHITE);
+            let thumbnail = context.load_texture("thumbnail", image, egui::TextureOptions::LINEAR);
+            let (pixels, texture) = (Arc::clone(&pixels), Arc::clone(&texture));
+            let seen = start - std::time::Duration::from_secs(age);
+            let document = documents.get_mut(id).expect("it is open");
+            document.content = Content::Ready(Loaded { pixels, texture, thumbnail, seen });
+        }
+        let one = documents.get(a).and_then(Document::loaded).expect("loaded").bytes();
+        let resting = |documents: &Documents| {
+            let all = documents.iter().map(|document| matches!(document.content, Content::Resting(_)));
+            all.collect::<Vec<_>>()
+        };
+        documents.rest(3 * one, &|_| false);
+        assert_eq!(resting(&documents), [false; 3], "they fit");
+        documents.rest(3 * one - 1, &|id| id == b);
+        assert_eq!(resting(&documents), [true, false, false], "the oldest but the kept one");
+        documents.rest(0, &|id| id == b);
+        assert_eq!(resting(&documents), [true, false, true]);
+        assert!(documents.iter().all(|document| document.thumbnail().is_some()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod documents;
 mod errands;
 mod files;
 mod notices;
+mod openings;
 mod overlay;
 mod panels;
 mod placed;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dinoscope_engine::dispatch::RequestId;
 
+use super::openings::Openings;
 use super::shared::{Running, Shared};
 
 /// Work shorter than this is not shown: it would only flicker.
@@ -29,25 +30,21 @@ pub struct Work {
 
 /// What runs now, longest first; commands that open pictures are one.
 pub fn works(shared: &Shared) -> Vec<Work> {
-    let (opening, others): (Vec<_>, Vec<_>) = shared.running.iter().partition(|(id, _)| shared.is_opening(**id));
-    let mut works: Vec<Work> = others.into_iter().map(|(&id, running)| single(id, running)).collect();
-    works.extend(folded(&opening));
+    let is_one = shared.openings.len() <= 1;
+    let shown = shared.running.iter().filter(|(id, _)| is_one || !shared.openings.contains(**id));
+    let mut works: Vec<Work> = shown.map(|(&id, running)| single(id, running)).collect();
+    if !is_one {
+        let ids = shared.running.keys().copied().filter(|&id| shared.openings.contains(id)).collect();
+        works.extend(opening(&shared.openings, ids));
+    }
     works.sort_by_key(|work| std::cmp::Reverse(work.elapsed));
     works
 }
 
-fn folded(opening: &[(&RequestId, &Running)]) -> Option<Work> {
-    match opening {
-        [] => None,
-        [(id, running)] => Some(single(**id, running)),
-        several => Some(Work {
-            label: format!("opening {} pictures", several.len()),
-            fraction: None,
-            left: None,
-            elapsed: several.iter().map(|(_, running)| running.since.elapsed()).max().unwrap_or_default(),
-            ids: several.iter().map(|(id, _)| **id).collect(),
-        }),
-    }
+fn opening(openings: &Openings, ids: Vec<RequestId>) -> Option<Work> {
+    let (fraction, elapsed) = openings.progress()?;
+    let label = format!("opening {} pictures", openings.len());
+    Some(Work { label, fraction: Some(fraction), left: left(elapsed, fraction), elapsed, ids })
 }
 
 fn single(id: RequestId, running: &Running) -> Work {
@@ -86,6 +83,7 @@ mod tests {
     use std::time::Instant;
 
     use dinoscope_engine::Progress;
+    use dinoscope_engine::dispatch::{PictureId, PictureSource};
 
     use super::*;
 
@@ -96,13 +94,14 @@ mod tests {
 
     #[test]
     fn many_pictures_are_one_line() {
-        let commands: Vec<(RequestId, Running)> =
-            (0..37).map(|number| (RequestId(number), running("opening x", number, None))).collect();
-        let commands: Vec<(&RequestId, &Running)> = commands.iter().map(|(id, running)| (id, running)).collect();
-        let work = folded(&commands).expect("work");
-        assert_eq!((work.label.as_str(), work.ids.len(), work.elapsed.as_secs()), ("opening 37 pictures", 37, 36));
-        assert_eq!(folded(&commands[..1]).expect("work").label, "opening x");
-        assert_eq!(folded(&[]), None);
+        let mut openings = Openings::default();
+        (0..4).for_each(|number| openings.add(PictureId(number), PictureSource::File("x".into())));
+        let (picture, _) = openings.next(&[]).expect("one waits");
+        openings.started(RequestId(9), picture);
+        openings.ended(RequestId(9));
+        let work = opening(&openings, vec![RequestId(1)]).expect("work");
+        assert_eq!((work.label.as_str(), work.fraction), ("opening 3 pictures", Some(0.25)));
+        assert_eq!(opening(&Openings::default(), Vec::new()), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What all parts of the window share: pictures, features, what is placed, what runs, what went wrong.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,19 @@ use super::canvas::Canvas;
 use super::dialogs::{Purpose, Question};
 use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
+use super::openings::Openings;
 use super::overlay::PicturePainter;
 use super::placed::History;
 use super::samples::{self, SAMPLES};
 use super::settings::Settings;
 use super::tools::foreground::Foregrounds;
+use super::words;
+
+/// Memory for decoded pictures, in bytes, those on the canvas aside.
+const PIXEL_BUDGET: usize = 1 << 30;
+
+/// Resting pictures that are read at once for their features.
+const MOST_WOKEN: usize = 4;
 
 /// What all parts of the window share.
 pub struct Shared {
@@ -58,8 +66,8 @@ pub struct Shared {
     /// What the worker was last asked to encode.
     wanted: Vec<FeatureKey>,
     encoding: Option<RequestId>,
-    /// Which picture a request opens.
-    opening: HashMap<RequestId, PictureId>,
+    /// Pictures that are to be read.
+    pub openings: Openings,
     last_encode: Option<LastEncode>,
 }
 
@@ -69,7 +77,7 @@ pub struct Model {
     pub choice: Arc<ModelChoice>,
     /// How far it is.
     pub state: ModelState,
-    /// The choice that was ready last, to go back to where this one fails.
+    /// The choice that was ready last; it is loaded again where this one fails.
     pub previous: Option<Arc<ModelChoice>>,
     /// The request that loads it.
     loading: Option<RequestId>,
@@ -138,7 +146,7 @@ impl Shared {
             failed: Vec::new(),
             wanted: Vec::new(),
             encoding: None,
-            opening: HashMap::new(),
+            openings: Openings::default(),
             last_encode: None,
         };
         shared.load_model(choice);
@@ -179,17 +187,14 @@ impl Shared {
         self.decode(picture, source);
     }
 
-    /// Reads the pixels of a picture that is open.
+    /// Reads the pixels of a picture that is open, once its turn comes.
     pub fn decode(&mut self, picture: PictureId, source: PictureSource) {
-        let name = self.documents.get(picture).map(|document| document.name.clone()).unwrap_or_default();
-        let id = self.send(Command::Open { picture, source }, format!("opening {name}"));
-        self.opening.insert(id, picture);
+        self.openings.add(picture, source);
     }
 
     /// Closes a picture with everything that belongs to it.
     pub fn close(&mut self, picture: PictureId) {
-        let opening = self.opening.iter().find(|(_, opened)| **opened == picture).map(|(id, _)| *id);
-        if let Some(id) = opening {
+        if let Some(id) = self.openings.forget(picture) {
             self.cancel(id);
         }
         self.documents.close(picture);
@@ -200,11 +205,6 @@ impl Shared {
             placed.foregrounds.remove(&picture);
             placed.pin.take_if(|pin| pin.picture == picture);
         });
-    }
-
-    /// Whether a command opens a picture.
-    pub fn is_opening(&self, id: RequestId) -> bool {
-        self.opening.contains_key(&id)
     }
 
     /// Whether the worker was asked for features of a picture.
@@ -229,6 +229,15 @@ impl Shared {
             let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
             self.open(sample.name.to_owned(), origin, source)
         }))
+    }
+
+    /// Stops works as people see them: with a command that opens a picture, those that wait behind it.
+    pub fn stop(&mut self, ids: &[RequestId]) {
+        if ids.iter().any(|&id| self.openings.contains(id)) {
+            let waiting: Vec<PictureId> = self.openings.waiting().collect();
+            waiting.into_iter().for_each(|picture| self.close(picture));
+        }
+        ids.iter().for_each(|&id| self.cancel(id));
     }
 
     /// Stops a command.
@@ -287,6 +296,10 @@ impl Shared {
         self.failed.iter().find(|(failed, _)| *failed == key).map(|(_, message)| message.as_str())
     }
 
+    fn is_resting(&self, picture: PictureId) -> bool {
+        self.documents.get(picture).is_some_and(|document| matches!(document.content, Content::Resting(_)))
+    }
+
     /// What the model that is chosen took for its last picture.
     pub fn last_encode(&self) -> Option<&LastEncode> {
         self.last_encode.as_ref().filter(|last| last.model == self.model.choice)
@@ -296,6 +309,25 @@ impl Shared {
     pub fn encoding(&self) -> Option<(RequestId, &Running)> {
         let id = self.encoding?;
         self.running.get(&id).map(|running| (id, running))
+    }
+
+    /// Tells which pictures are on the canvas: they are read first, again where they were resting.
+    pub fn show(&mut self, visible: &[PictureId]) {
+        let now = Instant::now();
+        for &id in visible {
+            match self.documents.get_mut(id).map(|document| &mut document.content) {
+                Some(Content::Ready(loaded)) => loaded.seen = now,
+                Some(Content::Resting(_)) => self.reopen(id),
+                _ => {}
+            }
+        }
+        let mut first = visible.to_vec();
+        first.extend(self.documents.active_id());
+        while let Some((picture, source)) = self.openings.next(&first) {
+            let name = self.documents.get(picture).map(|document| document.name.clone()).unwrap_or_default();
+            let id = self.send(Command::Open { picture, source }, format!("opening {name}"));
+            self.openings.started(id, picture);
+        }
     }
 
     /// Asks the worker for the features that are missing of these pictures, most urgent first. `visible` of them are on
@@ -314,6 +346,11 @@ impl Shared {
             .filter(|id| has_room || visible.contains(id))
             .filter(|id| self.documents.get(*id).is_some_and(|document| document.loaded().is_some()))
             .collect();
+        // A few at a time: what is read for its features rests again once they are there.
+        let resting = pictures.iter().copied().filter(|id| self.is_resting(*id) && !self.has_features(*id));
+        let room = MOST_WOKEN.saturating_sub(self.openings.len() + missing.len());
+        let woken: Vec<PictureId> = resting.filter(|_| has_room).take(room).collect();
+        woken.into_iter().for_each(|id| self.reopen(id));
         let keys: Vec<FeatureKey> = missing.iter().map(|&id| self.key(id)).collect();
         if keys == self.wanted {
             return;
@@ -358,13 +395,20 @@ impl Shared {
                 }
                 outcome => {
                     self.running.remove(&id);
-                    if let Some(picture) = self.opening.remove(&id)
-                        && let Outcome::Failed(failure) = &outcome
-                    {
-                        if let Some(document) = self.documents.get_mut(picture) {
-                            document.content = Content::Failed(failure.message.clone());
+                    if let Some(picture) = self.openings.ended(id) {
+                        match &outcome {
+                            Outcome::Failed(failure) => {
+                                if let Some(document) = self.documents.get_mut(picture) {
+                                    document.content = Content::Failed(failure.message.clone());
+                                }
+                                continue;
+                            }
+                            Outcome::Cancelled => {
+                                self.close(picture);
+                                continue;
+                            }
+                            _ => {}
                         }
-                        continue;
                     }
                     if self.encoding == Some(id) {
                         self.encoding = None;
@@ -375,6 +419,24 @@ impl Shared {
             }
         }
         for_tools
+    }
+
+    /// Goes back to the model before, so that the window never stays without one where it had one.
+    fn model_failed(&mut self, failure: Failure) {
+        let failed = Arc::clone(&self.model.choice);
+        match self.model.previous.take().filter(|previous| *previous != failed) {
+            Some(previous) => {
+                let used = words::model(&previous.source);
+                let end = if failure.message.ends_with(['.', '!', '?']) { "" } else { "." };
+                let sentence = format!("{}{end} {used} is used again.", failure.message);
+                self.notices.error(&sentence, failure.remedy);
+                self.load_model((*previous).clone());
+            }
+            None => {
+                self.notices.error(&failure.message, failure.remedy.clone());
+                self.model.state = ModelState::Failed(failure);
+            }
+        }
     }
 
     fn finish(&mut self, context: &egui::Context, id: RequestId, outcome: Outcome, for_tools: &mut Vec<Event>) {
@@ -389,7 +451,11 @@ impl Shared {
                 let thumbnail = egui::ColorImage::from_rgb(size, &thumbnail.rgb);
                 let name = format!("thumbnail {}", picture.0);
                 let thumbnail = context.load_texture(name, thumbnail, egui::TextureOptions::LINEAR);
-                document.content = Content::Ready(Loaded { pixels, texture, thumbnail });
+                let seen = Instant::now();
+                document.content = Content::Ready(Loaded { pixels, texture, thumbnail, seen });
+                let needed: HashSet<PictureId> = self.wanted.iter().map(|key| key.picture).collect();
+                let active = [self.documents.active_id(), self.documents.partner_id(), Some(picture)];
+                self.documents.rest(PIXEL_BUDGET, &|id| active.contains(&Some(id)) || needed.contains(&id));
             }
             Outcome::ModelReady(info) if info.choice == *self.model.choice => {
                 if let ModelSource::Path(path) = &info.choice.source {
@@ -397,10 +463,7 @@ impl Shared {
                 }
                 self.model.state = ModelState::Ready(info);
             }
-            Outcome::Failed(failure) if self.model.loading == Some(id) => {
-                self.model.state = ModelState::Failed(failure.clone());
-                for_tools.push(Event { id, outcome: Outcome::Failed(failure) });
-            }
+            Outcome::Failed(failure) if self.model.loading == Some(id) => self.model_failed(failure),
             outcome => for_tools.push(Event { id, outcome }),
         }
     }

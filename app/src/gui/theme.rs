@@ -1,5 +1,6 @@
 //! Colours, type and space.
 
+use egui::style::ScrollStyle;
 use egui::{Color32, Context, CornerRadius, FontId, Stroke, TextStyle, Theme, Visuals, vec2};
 
 /// The one accent, for dark and for light.
@@ -72,6 +73,8 @@ pub fn install(context: &Context) {
             style.spacing.slider_width = 120.0;
             style.spacing.menu_margin = egui::Margin::same(8);
             style.spacing.window_margin = egui::Margin::same(16);
+            // Room of its own, so that the bar does not lie over numbers and buttons.
+            style.spacing.scroll = ScrollStyle { floating_allocated_width: 10.0, ..ScrollStyle::floating() };
             style.visuals = visuals(theme);
         });
     }
@@ -102,5 +105,11 @@ fn visuals(theme: Theme) -> Visuals {
         widget.corner_radius = CornerRadius::same(4);
     }
     visuals.widgets.inactive.fg_stroke.color = text;
+    // Readable on panels (4.5 to 1) in both themes.
+    visuals.weak_text_color = Some(Color32::from_gray(if is_dark { 0x9A } else { 0x5C }));
+    // Boxes and tracks can be told from the panel, and what has the keyboard from what has not.
+    visuals.widgets.inactive.bg_fill = Color32::from_gray(if is_dark { 0x4A } else { 0xC4 });
+    visuals.widgets.inactive.bg_stroke = Stroke::new(1.0, Color32::from_gray(if is_dark { 0x50 } else { 0xB4 }));
+    visuals.widgets.active.bg_stroke = Stroke::new(2.0, accent(theme));
     visuals
 }

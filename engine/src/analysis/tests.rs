@@ -167,13 +167,6 @@ fn signs_are_fixed_and_follow_a_reference() {
 }
 
 #[test]
-fn a_basis_is_read_back() {
-    let basis = fit(&grid(4, 4, 5, noise), 2).unwrap();
-    let text = serde_json::to_string(&basis).unwrap();
-    assert_eq!(serde_json::from_str::<Basis>(&text).unwrap(), basis);
-}
-
-#[test]
 fn colours_are_a_sigmoid_and_black_outside() {
     let scores = ndarray::arr3(&[[[0.0, 1.0, -1.0], [9.0, 9.0, 9.0]]]);
     let foreground = ndarray::arr2(&[[true, false]]);

@@ -15,7 +15,7 @@ mod tests;
 pub use device::{Gpu, GpuError};
 pub use grid::ResidentGrid;
 pub use map::MapTexture;
-pub use picture::{PictureTexture, upload_colours, upload_labels};
+pub use picture::{PictureTexture, upload_colours};
 pub use similarity::SimilarityPipeline;
 
 pub use crate::analysis::similarity::{Combine, EXCLUDED, MapQuery};

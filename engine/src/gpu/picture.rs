@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::mipmap::write_smaller_levels;
@@ -97,24 +97,8 @@ fn write_rows(gpu: &Gpu, texture: &wgpu::Texture, first: u32, texels: &[[u8; 4]]
 /// Colours per patch `[rows, cols, 3]` in 0..=1 (as shown: sRGB), as `rgba8unorm`, `cols` × `rows`.
 pub fn upload_colours(gpu: &Gpu, colours: &Array3<f32>) -> wgpu::TextureView {
     let (rows, cols, _) = colours.dim();
-    let texels = colours.rows().into_iter().map(|rgb| [byte(rgb[0]), byte(rgb[1]), byte(rgb[2]), 255]).collect();
-    upload_texels(gpu, rows, cols, texels)
-}
-
-/// Labels per patch `[rows, cols]` drawn in `palette[label]` (wrapping around; black without a palette), as
-/// [`upload_colours`].
-pub fn upload_labels(gpu: &Gpu, labels: &Array2<usize>, palette: &[[u8; 3]]) -> wgpu::TextureView {
-    let (rows, cols) = labels.dim();
-    let palette = if palette.is_empty() { &[[0; 3]] } else { palette };
-    let colour = |&label: &usize| {
-        let [r, g, b] = palette[label % palette.len()];
-        [r, g, b, 255]
-    };
-    upload_texels(gpu, rows, cols, labels.iter().map(colour).collect())
-}
-
-/// `texels`: `[rows, cols]`
-fn upload_texels(gpu: &Gpu, rows: usize, cols: usize, texels: Vec<[u8; 4]>) -> wgpu::TextureView {
+    let texels: Vec<[u8; 4]> =
+        colours.rows().into_iter().map(|rgb| [byte(rgb[0]), byte(rgb[1]), byte(rgb[2]), 255]).collect();
     let size = wgpu::Extent3d { width: cols as u32, height: rows as u32, depth_or_array_layers: 1 };
     let usage = wgpu::TextureUsages::COPY_SRC;
     let texture = texture(gpu, "colours per patch", size, 1, wgpu::TextureFormat::Rgba8Unorm, usage);

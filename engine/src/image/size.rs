@@ -90,9 +90,7 @@ impl fmt::Display for SizeRule {
 
 /// Why a text is no [`SizeRule`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{0}\" is no size: give the short side in pixels (768), width and height (1024x768) or \"native\", none of them 0"
-)]
+#[error("\"{0}\" is no size: give the short side in pixels (768), width and height (1024x768), or \"native\"")]
 pub struct ParseSizeError(String);
 
 impl FromStr for SizeRule {

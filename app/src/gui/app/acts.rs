@@ -34,10 +34,15 @@ impl App {
             Action::PatchGrid => shared.canvas.has_patch_grid ^= true,
             Action::NextPicture => shared.documents.step(1),
             Action::PreviousPicture => shared.documents.step(-1),
+            Action::CloseAll => {
+                let all: Vec<PictureId> = shared.documents.iter().map(|document| document.id).collect();
+                all.into_iter().for_each(|id| shared.close(id));
+            }
             Action::Close => shared.documents.active_id().into_iter().for_each(|id| shared.close(id)),
             Action::Help => self.is_help_open ^= true,
             Action::About => self.is_about_open ^= true,
             Action::Models => self.models.is_open ^= true,
+            Action::SwapSides => shared.documents.swap_sides(),
             Action::ToggleTheme => {
                 let is_dark = context.theme() == egui::Theme::Dark;
                 shared.settings.theme = if is_dark { ThemeChoice::Light } else { ThemeChoice::Dark };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use dinoscope_engine::dispatch::PictureId;
 use egui::Context;
 
 use super::App;
@@ -141,13 +142,15 @@ impl App {
                 Origin::Sample(name) => name.clone(),
                 Origin::Clipboard => String::new(),
             };
-            names.push((!read.vanished.contains(&place)).then(|| {
-                let id = self.shared.documents.add(name, origin.clone());
-                self.shared.reopen(id);
-                id
-            }));
+            let is_there = !read.vanished.contains(&place);
+            names.push(is_there.then(|| self.shared.documents.add(name, origin.clone())));
         }
         let named = |place: Option<usize>| names.get(place?).copied().flatten();
+        // What a person looks at is read first.
+        let (active, partner) = (named(workspace.active), named(workspace.partner));
+        let is_first = |id: &PictureId| Some(*id) == active || Some(*id) == partner;
+        let others = names.iter().copied().flatten().filter(|id| !is_first(id));
+        active.into_iter().chain(partner).chain(others).for_each(|id| self.shared.reopen(id));
         if let Some(id) = named(workspace.active) {
             self.shared.documents.activate(id);
         }

@@ -137,6 +137,8 @@ impl App {
         context.set_theme(settings.theme);
         context.set_zoom_factor(settings.zoom);
         let model = launch.model(settings.model.as_ref());
+        // What was remembered may be gone by now.
+        let fallback = launch.source.is_none().then(|| launch.model(None));
         let size = launch.size.or(settings.size).unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE));
         let (tool, tool_settings) = (settings.tool, settings.tools.clone());
         let keeper = Keeper::new(launch.config_folder, settings.clone());
@@ -159,6 +161,7 @@ impl App {
             copying: None,
             pasted: 0,
         };
+        app.shared.model.previous = fallback.map(Arc::new);
         app.tools.active = tool;
         app.restore_tools(&tool_settings);
         if let Some(sentence) = damage {
@@ -246,6 +249,10 @@ impl eframe::App for App {
         let is_read = self.is_help_open || self.is_about_open;
         if is_read && context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             (self.is_help_open, self.is_about_open) = (false, false);
+        }
+        let escape = context.input(|input| input.key_pressed(Key::Escape));
+        if escape && !context.text_edit_focused() && self.shared.notices.dismiss_newest() {
+            context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
         }
     }
 

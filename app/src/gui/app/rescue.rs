@@ -90,6 +90,9 @@ impl App {
                 again.push((document.id, PictureSource::Pixels(Arc::clone(&loaded.pixels))));
                 document.content = Content::Loading;
             }
+            if let Content::Resting(_) = &document.content {
+                document.content = Content::Loading;
+            }
         }
         let unread: Vec<_> = documents.iter().filter(|document| matches!(document.content, Content::Loading)).collect();
         let unread: Vec<_> = unread.into_iter().map(|document| document.id).collect();

@@ -31,6 +31,7 @@ impl App {
         self.shown = tool.shown(&self.shared);
         let mut wanted = self.shown.clone();
         wanted.extend(tool.wanted(&self.shared));
+        self.shared.show(&self.shown);
         self.shared.want(&wanted, &self.shown);
 
         let mut pictures = Vec::new();
@@ -96,7 +97,7 @@ impl App {
                 }
             }
             Some(document) => match &document.content {
-                Content::Loading => {
+                Content::Loading | Content::Resting(_) => {
                     ui.add_space(48.0);
                     ui.spinner();
                     ui.weak(format!("Opening {}", document.name));

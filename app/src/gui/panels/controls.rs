@@ -73,7 +73,8 @@ pub fn choice<T: Copy + PartialEq>(
     response
 }
 
-/// One of several, side by side over the whole width; `None` where there is nothing to choose.
+/// One of several, side by side over the whole width, each with the same space around its text; `None` where there is
+/// nothing to choose.
 pub fn segments<T: Copy + PartialEq>(
     ui: &mut Ui,
     hint: &str,
@@ -81,14 +82,20 @@ pub fn segments<T: Copy + PartialEq>(
     options: &[(T, &str)],
 ) -> Option<Response> {
     const GAP: f32 = 4.0;
-    let width = (ui.available_width() - GAP * options.len().saturating_sub(1) as f32) / options.len().max(1) as f32;
-    let size = vec2(width, ui.spacing().interact_size.y);
+    let texts: Vec<f32> = options.iter().map(|(_, text)| text_width(ui, text)).collect();
+    let free = ui.available_width() - GAP * options.len().saturating_sub(1) as f32;
+    let even = free / options.len().max(1) as f32;
+    // Even widths look calmer; they are given up where a text does not fit into one.
+    let is_even = texts.iter().all(|text| text + 8.0 <= even);
+    let around = (free - texts.iter().sum::<f32>()) / options.len().max(1) as f32;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
         ui.spacing_mut().button_padding.x = 2.0;
         let mut any: Option<Response> = None;
-        for &(option, text) in options {
+        for (&(option, text), text_width) in options.iter().zip(texts) {
             let is_chosen = *value == option;
+            let width = if is_even { even } else { text_width + around };
+            let size = vec2(width, ui.spacing().interact_size.y);
             let button = egui::Button::selectable(is_chosen, text).frame_when_inactive(true).min_size(size);
             let button = ui.add_sized(size, button).on_hover_text(hint);
             if button.clicked() {
@@ -137,13 +144,15 @@ pub fn row<R>(ui: &mut Ui, name: &str, hint: &str, control: impl FnOnce(&mut Ui,
 
 /// Whether all options fit side by side.
 fn is_short<T>(ui: &Ui, options: &[(T, &str)]) -> bool {
-    let font = TextStyle::Button.resolve(ui.style());
-    let width_of = |text: &str| {
-        let galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
-        galley.size().x + 2.0 * ui.spacing().button_padding.x + 4.0
-    };
-    let widest = options.iter().map(|(_, text)| width_of(text)).fold(0.0, f32::max);
+    let around = 2.0 * ui.spacing().button_padding.x + 4.0;
+    let widest = options.iter().map(|(_, text)| text_width(ui, text) + around).fold(0.0, f32::max);
     options.len() <= MOST_SEGMENTS && widest * options.len() as f32 <= ui.available_width()
+}
+
+/// Width of a button's text, in points.
+fn text_width(ui: &Ui, text: &str) -> f32 {
+    let font = TextStyle::Button.resolve(ui.style());
+    ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::WHITE).size().x
 }
 
 /// Whole numbers for large ranges, else as many decimals as tell a hundred places apart.

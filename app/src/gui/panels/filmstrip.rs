@@ -9,7 +9,7 @@ use egui::{
 };
 use egui_material_icons::{MaterialIcon, icons};
 
-use crate::gui::documents::{Content, Document, Origin};
+use crate::gui::documents::{Content, Document, Loaded, Origin};
 use crate::gui::samples::SAMPLES;
 use crate::gui::shared::Shared;
 use crate::gui::theme;
@@ -129,7 +129,7 @@ impl Filmstrip {
     fn width(&self, item: &Item<'_>) -> f32 {
         let of = |size: [usize; 2]| size[0] as f32 / size[1].max(1) as f32 * THUMBNAIL_HEIGHT;
         let width = match item {
-            Item::Picture(document) => document.loaded().map(|loaded| of(loaded.thumbnail.size())),
+            Item::Picture(document) => document.thumbnail().map(|thumbnail| of(thumbnail.size())),
             Item::Sample(place) => {
                 self.samples.iter().find(|(known, _)| known == place).map(|(_, image)| match image {
                     Thumbnail::Pixels(image) => of(image.size),
@@ -188,8 +188,8 @@ fn picture(ui: &mut Ui, shared: &Shared, document: &Document, rect: Rect) -> Opt
             Spinner::new().paint_at(ui, Rect::from_center_size(rect.center(), vec2(20.0, 20.0)));
             None
         }
-        Content::Ready(loaded) => {
-            paint_thumbnail(ui, rect, &loaded.thumbnail, 1.0);
+        Content::Ready(Loaded { thumbnail, .. }) | Content::Resting(thumbnail) => {
+            paint_thumbnail(ui, rect, thumbnail, 1.0);
             shared.encode_failure(id)
         }
         Content::Failed(sentence) => {
@@ -266,7 +266,7 @@ fn features_state(ui: &Ui, shared: &Shared, document: &Document, rect: Rect, has
     if has_failed {
         badge(ui, corner, "!");
         "Failed"
-    } else if document.loaded().is_none() {
+    } else if document.thumbnail().is_none() {
         "Opening"
     } else if shared.has_features(document.id) {
         ui.painter().circle(corner, 4.0, theme::accent(ui.ctx().theme()), Stroke::new(1.5, Color32::WHITE));
@@ -313,9 +313,10 @@ fn card(ui: &mut Ui, rect: Rect, label: &str, id: impl egui::AsIdSalt) -> Respon
 fn paint_thumbnail(ui: &Ui, rect: Rect, texture: &TextureHandle, opacity: f32) {
     let size = texture.size_vec2();
     let scale = (rect.width() / size.x).min(rect.height() / size.y);
-    let place = Rect::from_center_size(rect.center(), size * scale);
+    // A line stays visible, and is not all rounded corner.
+    let place = Rect::from_center_size(rect.center(), (size * scale).max(vec2(3.0, 3.0)));
     let tint = Color32::WHITE.gamma_multiply(opacity);
-    egui::Image::new(texture).corner_radius(4.0).tint(tint).paint_at(ui, place);
+    egui::Image::new(texture).corner_radius(place.size().min_elem().min(8.0) / 2.0).tint(tint).paint_at(ui, place);
 }
 
 fn name(ui: &mut Ui, rect: Rect, text: &str, is_active: bool) {

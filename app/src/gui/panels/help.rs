@@ -1,39 +1,45 @@
 //! The list of keys, made from the table of actions.
 
-use egui::{Context, Grid, RichText, Ui, Window};
+use egui::{Context, Grid, RichText, ScrollArea, Ui, Window};
 
 use crate::gui::actions;
 
 /// Groups of the left and of the right column.
 const COLUMNS: [&[&str]; 2] = [&["Tools", "Files"], &["Edit", "View", "Help"]];
 
+/// Width of both columns, in points; one stands below the other where there is less.
+const WIDTH: f32 = 600.0;
+
 /// Shows the list while it is open.
 pub fn show(context: &Context, is_open: &mut bool) {
+    let screen = context.content_rect();
+    let (width, height) = ((screen.width() - 64.0).min(WIDTH), screen.height() - 120.0);
     Window::new("Keyboard shortcuts")
         .open(is_open)
         .collapsible(false)
         .resizable(false)
         .pivot(egui::Align2::CENTER_CENTER)
-        .default_pos(context.content_rect().center())
+        .default_pos(screen.center())
+        .constrain_to(screen)
+        .default_size([width, height])
         .show(context, |ui| {
-            ui.horizontal_top(|ui| {
-                ui.spacing_mut().item_spacing.x = 40.0;
-                for (index, groups) in COLUMNS.into_iter().enumerate() {
-                    ui.vertical(|ui| {
-                        ui.set_width(280.0);
-                        ui.spacing_mut().item_spacing.x = 16.0;
-                        groups.iter().for_each(|group| keys(ui, group));
-                        if index == 0 {
-                            let keys = actions::SIMILARITY_KEYS.iter();
-                            rows(ui, "Similarity", keys.map(|(what, how)| (*what, (*how).to_owned())));
-                        }
-                        if index == 1 {
-                            rows(ui, "Mouse", actions::GESTURES.iter().map(|(what, how)| (*what, (*how).to_owned())));
-                        }
+            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                if width < WIDTH {
+                    (0..COLUMNS.len()).for_each(|index| column(ui, index));
+                } else {
+                    ui.columns(COLUMNS.len(), |columns| {
+                        columns.iter_mut().enumerate().for_each(|(index, ui)| column(ui, index));
                     });
                 }
             });
         });
+}
+
+fn column(ui: &mut Ui, index: usize) {
+    COLUMNS[index].iter().for_each(|group| keys(ui, group));
+    let (title, more) =
+        if index == 0 { ("Similarity", actions::SIMILARITY_KEYS) } else { ("Mouse", actions::GESTURES) };
+    rows(ui, title, more.iter().map(|(what, how)| (*what, (*how).to_owned())));
 }
 
 fn keys(ui: &mut Ui, group: &str) {

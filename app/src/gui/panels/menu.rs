@@ -76,6 +76,7 @@ fn files(ui: &mut Ui, shared: &mut Shared, tool: &dyn Tool, asked: &mut Vec<Aske
     named(ui, Action::NextPicture, several, asked);
     named(ui, Action::PreviousPicture, several, asked);
     named(ui, Action::Close, has_picture, asked);
+    named(ui, Action::CloseAll, has_picture, asked);
     ui.separator();
     named(ui, Action::Quit, true, asked);
 }

@@ -23,7 +23,7 @@ pub fn show(context: &Context, notices: &mut Notices, canvas: Rect) -> Option<Of
     }
     let width = (canvas.width() - 24.0).min(WIDTH);
     Area::new(Id::unique("notices"))
-        .order(Order::Foreground)
+        .order(Order::Middle)
         .pivot(egui::Align2::LEFT_BOTTOM)
         .fixed_pos(canvas.left_bottom() + vec2(12.0, -12.0))
         .default_width(width)

@@ -19,7 +19,7 @@ pub fn show(ui: &mut Ui, active: ToolKind) -> Option<ToolKind> {
             if is_active || response.hovered() || response.has_focus() {
                 ui.painter().rect_filled(rect, 6.0, visuals.weak_bg_fill);
             }
-            let colour = if is_active { theme::accent(ui.ctx().theme()) } else { visuals.text_color() };
+            let colour = visuals.text_color();
             let icon = kind.icon();
             let icon_font = FontId::new(22.0, icon.font_family());
             ui.painter().text(

@@ -34,7 +34,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, shown: &[PictureId]) {
             if works.iter().any(|work| work.elapsed < LEAST_SHOWN) {
                 ui.ctx().request_repaint_after(LEAST_SHOWN);
             }
-            stopped.into_iter().for_each(|id| shared.cancel(id));
+            shared.stop(&stopped);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| under_pointer(ui, shared));
         });
     });
@@ -42,7 +42,11 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, shown: &[PictureId]) {
 
 fn under_pointer(ui: &mut Ui, shared: &Shared) {
     let Some(pointer) = &shared.canvas.pointer else {
-        ui.weak(if shared.documents.is_empty() { "Nothing is open" } else { "Point at the picture" });
+        ui.weak(match shared.documents.active() {
+            None => "Nothing is open",
+            Some(document) if document.loaded().is_none() => "",
+            Some(_) => "Point at the picture",
+        });
         return;
     };
     let mut parts = Vec::new();
@@ -78,9 +82,8 @@ fn running_work(ui: &mut Ui, work: &Work) -> bool {
 
 /// Memory taken by features; a click opens its slider.
 fn cache(ui: &mut Ui, shared: &mut Shared, shown: &[PictureId]) {
-    let gigabytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);
-    let (used, budget) = (gigabytes(shared.cache.used()), gigabytes(shared.cache.budget()));
-    let text = egui::RichText::new(format!("features {used:.1} of {budget:.1} GB")).weak();
+    let (used, budget) = (shared.cache.used(), shared.cache.budget());
+    let text = egui::RichText::new(format!("features {} of {}", memory(used), memory(budget))).weak();
     let button = ui.add(Button::new(text).frame_when_inactive(false));
     let button = button.on_hover_text("Memory for features: a picture that is kept needs no second run of the model");
     Popup::menu(&button).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
@@ -101,6 +104,17 @@ fn cache(ui: &mut Ui, shared: &mut Shared, shown: &[PictureId]) {
             all.into_iter().for_each(|id| shared.cache.forget(id));
         }
     });
+}
+
+/// "12 MB", "2.0 GB"
+fn memory(bytes: usize) -> String {
+    const GIGABYTE: f64 = (1u64 << 30) as f64;
+    let bytes = bytes as f64;
+    if bytes < GIGABYTE {
+        format!("{:.0} MB", bytes / f64::from(1 << 20))
+    } else {
+        format!("{:.1} GB", bytes / GIGABYTE)
+    }
 }
 
 /// A slim bar at the upper edge of the canvas while something takes long.

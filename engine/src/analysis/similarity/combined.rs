@@ -135,3 +135,79 @@ fn greatest(grid: &FeatureGrid, queries: &[Query]) -> Result<Option<Array2<f32>>
     }
     Ok(Some(map))
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr2;
+
+    use super::*;
+
+    /// Two rows of two patches: along x, along y, between them, against x.
+    fn grid() -> FeatureGrid {
+        let data = arr2(&[[2.0, 0.0], [0.0, 5.0], [3.0, 3.0], [-1.0, 0.0]]);
+        FeatureGrid { rows: 2, cols: 2, data }
+    }
+
+    fn asked(positive: &[[f32; 2]], negative: &[[f32; 2]], combine: Combine) -> MapQuery {
+        let directions = |all: &[[f32; 2]]| all.iter().map(|direction| direction.to_vec()).collect();
+        MapQuery { positive: directions(positive), negative: directions(negative), combine, excluded: Vec::new() }
+    }
+
+    fn check(query: &MapQuery, expected: [f32; 4]) {
+        let map = combined_map(&grid(), query).expect("a map");
+        let close = map.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-6);
+        assert!(close, "{query:?}: {map}, not {expected:?}");
+        for (index, expected) in expected.into_iter().enumerate() {
+            let patch = Patch { row: index / 2, col: index % 2 };
+            let value = combined_value(&grid(), query, patch).expect("a value");
+            assert!((value - expected).abs() < 1e-6, "{query:?} at {patch:?}: {value}, not {expected}");
+        }
+    }
+
+    const X: [f32; 2] = [1.0, 0.0];
+    const Y: [f32; 2] = [0.0, 1.0];
+    const HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
+    #[test]
+    fn one_direction_gives_cosines() {
+        for combine in [Combine::Mean, Combine::Max] {
+            check(&asked(&[X], &[], combine), [1.0, 0.0, HALF, -1.0]);
+        }
+    }
+
+    #[test]
+    fn the_mean_is_a_direction_and_the_greatest_is_not() {
+        check(&asked(&[X, Y], &[], Combine::Mean), [HALF, HALF, 1.0, -HALF]);
+        check(&asked(&[X, Y], &[], Combine::Max), [1.0, 1.0, HALF, 0.0]);
+    }
+
+    #[test]
+    fn negatives_are_taken_off() {
+        for combine in [Combine::Mean, Combine::Max] {
+            check(&asked(&[X], &[Y], combine), [1.0, -1.0, 0.0, -1.0]);
+        }
+        // Opposite directions: their mean says nothing, the greatest of them does.
+        check(&asked(&[Y], &[X, [-1.0, 0.0]], Combine::Mean), [0.0, 1.0, HALF, 0.0]);
+        check(&asked(&[Y], &[X, [-1.0, 0.0]], Combine::Max), [-1.0, 1.0, 0.0, -1.0]);
+    }
+
+    #[test]
+    fn what_is_left_out_and_what_is_not_asked() {
+        let excluded = MapQuery { excluded: vec![1, 99], ..asked(&[X], &[], Combine::Mean) };
+        check(&excluded, [1.0, EXCLUDED, HALF, -1.0]);
+        check(&asked(&[], &[X], Combine::Mean), [EXCLUDED; 4]);
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        let query = MapQuery { positive: vec![vec![1.0; 3]], ..MapQuery::default() };
+        assert_eq!(combined_map(&grid(), &query), Err(AnalysisError::Dimension { expected: 3, got: 2 }));
+        let query = asked(&[X], &[], Combine::Mean);
+        let outside = Patch { row: 2, col: 0 };
+        let error = combined_value(&grid(), &query, outside);
+        assert_eq!(error, Err(AnalysisError::Patch { row: 2, col: 0, rows: 2, cols: 2 }));
+        let mut broken = grid();
+        broken.data[[0, 0]] = f32::NAN;
+        assert_eq!(combined_map(&broken, &query), Err(AnalysisError::NotFinite));
+    }
+}

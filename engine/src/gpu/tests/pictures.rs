@@ -1,9 +1,9 @@
 //! Pictures and colours as they lie on the device.
 
-use ndarray::{Array2, arr2, arr3};
+use ndarray::arr3;
 
 use super::{gpu, read_texture};
-use crate::gpu::{GpuError, PictureTexture, upload_colours, upload_labels};
+use crate::gpu::{GpuError, PictureTexture, upload_colours};
 use crate::image::Picture;
 
 fn picture(width: usize, height: usize, pixel: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
@@ -85,18 +85,11 @@ fn a_large_picture_is_scaled_down() {
 }
 
 #[test]
-fn colours_and_labels_are_bytes_per_patch() {
+fn colours_are_bytes_per_patch() {
     let gpu = gpu();
     let colours = arr3(&[[[0.0, 0.5, 1.0], [-1.0, 2.0, f32::NAN]], [[0.1, 0.2, 0.3], [1.0, 1.0, 1.0]]]);
     let view = upload_colours(&gpu, &colours);
     assert_eq!(view.texture().format(), wgpu::TextureFormat::Rgba8Unorm);
     let expected = [[0, 128, 255, 255], [0, 255, 0, 255], [26, 51, 77, 255], [255; 4]];
     assert_eq!(read_texture(&gpu, view.texture(), 0), expected);
-
-    let view = upload_labels(&gpu, &arr2(&[[0, 1, 2], [3, 4, 5]]), &[[1, 2, 3], [4, 5, 6]]);
-    assert_eq!((view.texture().width(), view.texture().height()), (3, 2));
-    let (first, second) = ([1, 2, 3, 255], [4, 5, 6, 255]);
-    assert_eq!(read_texture(&gpu, view.texture(), 0), [first, second, first, second, first, second]);
-    let view = upload_labels(&gpu, &Array2::zeros((1, 1)), &[]);
-    assert_eq!(read_texture(&gpu, view.texture(), 0), [[0, 0, 0, 255]]);
 }

@@ -13,7 +13,7 @@ use super::models::Models;
 use crate::gui::shared::Shared;
 
 /// Width of the panels below the chips, in points.
-const PANEL_WIDTH: f32 = 280.0;
+const PANEL_WIDTH: f32 = 304.0;
 
 /// Longest value of a chip.
 const MOST_LETTERS: usize = 24;

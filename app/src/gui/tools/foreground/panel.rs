@@ -33,11 +33,13 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
 
 fn choose(shared: &mut Shared, picture: PictureId, kind: ForegroundKind) {
     let foregrounds = &mut shared.foregrounds;
+    if kind == ForegroundKind::File && !foregrounds.choices.files.contains_key(&picture) {
+        // Chosen with the file, and not at all where the dialog is cancelled.
+        pick_file(shared, picture);
+        return;
+    }
     foregrounds.choices.choose(picture, kind);
     foregrounds.brush = (kind == ForegroundKind::Painted).then_some(BrushMode::Paint);
-    if kind == ForegroundKind::File && !foregrounds.choices.files.contains_key(&picture) {
-        pick_file(shared, picture);
-    }
 }
 
 fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {

@@ -55,10 +55,8 @@ fn pictures(ui: &mut Ui, shared: &mut Shared) {
     choose(ui, shared, "Left", &left, &mut chosen_left);
     choose(ui, shared, "Right", &right, &mut chosen_right);
     let swap = ui.button(format!("{} Swap sides", icons::ICON_SWAP_HORIZ.codepoint));
-    if swap.on_hover_text("The right picture becomes the left one").clicked()
-        && let Some(active) = active
-    {
-        shared.documents.set_partner(active);
+    if swap.on_hover_text("The right picture becomes the left one (X)").clicked() {
+        shared.documents.swap_sides();
     }
     if let Some(id) = chosen_left.filter(|_| chosen_left != active) {
         shared.documents.activate(id);

@@ -28,7 +28,7 @@ pub fn show(context: &Context, shared: &mut Shared, view: &View) {
 fn text(ui: &mut Ui, shared: &mut Shared) {
     let partner = shared.documents.partner_id().and_then(|id| shared.documents.get(id));
     match partner.map(|Document { name, content, .. }| (name, content)) {
-        Some((name, Content::Loading)) => {
+        Some((name, Content::Loading | Content::Resting(_))) => {
             ui.add(egui::Spinner::new());
             ui.weak(format!("Opening {name}"));
         }
