@@ -20,6 +20,15 @@ pub fn wgpu_setup() -> WgpuSetup {
     })
 }
 
+/// A sentence where the adapter cannot run the kernels of the window: they unpack half precision.
+pub fn missing(adapter: &wgpu::Adapter) -> Option<String> {
+    let needed = wgpu::DownlevelFlags::COMPUTE_SHADERS | wgpu::DownlevelFlags::SHADER_F16_IN_F32;
+    let name = adapter.get_info().name;
+    (!adapter.get_downlevel_capabilities().flags.contains(needed)).then(|| {
+        format!("{name} cannot compute similarity maps: update its driver, or set WGPU_BACKEND to vulkan or gl")
+    })
+}
+
 /// What the device has reported, from whatever thread.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceHealth(Arc<Reports>);

@@ -20,7 +20,7 @@ use dinoscope_engine::image::SizeRule;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Rect, ScrollArea, Ui};
 
 use super::actions;
-use super::device::DeviceHealth;
+use super::device::{self, DeviceHealth};
 use super::dialogs::{AskPerson, Dialogs};
 use super::errands::{Errand, Errands};
 use super::overlay::PicturePainter;
@@ -164,7 +164,7 @@ impl App {
         app.shared.model.previous = fallback.map(Arc::new);
         app.tools.active = tool;
         app.restore_tools(&tool_settings);
-        if let Some(sentence) = damage {
+        for sentence in damage.into_iter().chain(device::missing(&render_state.adapter)) {
             app.shared.notices.error(&sentence, None);
         }
         if let Some(rescue) = app.rescue.take() {
@@ -270,7 +270,7 @@ impl eframe::App for App {
         if self.filmstrip.has_content(&self.shared) {
             let mut asked = None;
             Panel::bottom("filmstrip")
-                .exact_size(filmstrip::HEIGHT)
+                .exact_size(filmstrip::height(context.content_rect().height()))
                 .show(ui, |ui| asked = self.filmstrip.show(ui, &self.shared));
             if let Some(asked) = asked {
                 self.chosen_in_filmstrip(&context, asked);

@@ -17,6 +17,12 @@ use crate::gui::theme;
 /// Height of a thumbnail in points.
 const THUMBNAIL_HEIGHT: f32 = 72.0;
 
+/// The same in a low window, which leaves the canvas its room.
+const LOW_THUMBNAIL_HEIGHT: f32 = 36.0;
+
+/// Windows below that are low.
+const LOW: f32 = 560.0;
+
 /// Height of the name below it.
 const NAME_HEIGHT: f32 = 18.0;
 
@@ -32,8 +38,14 @@ const USUAL_WIDTH: f32 = 104.0;
 /// Recent files that are shown as cards.
 const MOST_RECENT: usize = 6;
 
-/// Height of the whole strip, in points.
-pub const HEIGHT: f32 = THUMBNAIL_HEIGHT + NAME_HEIGHT + 26.0;
+/// Height of the whole strip in a window of that height, in points.
+pub fn height(window: f32) -> f32 {
+    thumbnail_height(window) + NAME_HEIGHT + 26.0
+}
+
+fn thumbnail_height(window: f32) -> f32 {
+    if window < LOW { LOW_THUMBNAIL_HEIGHT } else { THUMBNAIL_HEIGHT }
+}
 
 /// What was asked for.
 pub enum Asked {
@@ -92,8 +104,9 @@ impl Filmstrip {
     /// Shows the strip.
     pub fn show(&mut self, ui: &mut Ui, shared: &Shared) -> Option<Asked> {
         let mut asked = None;
+        let height = thumbnail_height(ui.ctx().content_rect().height());
         let items = items(shared);
-        let widths: Vec<f32> = items.iter().map(|item| self.width(item)).collect();
+        let widths: Vec<f32> = items.iter().map(|item| self.width(item, height)).collect();
         let total: f32 = widths.iter().map(|width| width + GAP).sum();
         let active = shared.documents.active_id();
         let is_news = self.scrolled_to != active;
@@ -101,10 +114,10 @@ impl Filmstrip {
         ui.add_space(4.0);
         ui.style_mut().always_scroll_the_only_direction = true;
         ScrollArea::horizontal().auto_shrink([false, true]).show_viewport(ui, |ui, viewport| {
-            let (area, _) = ui.allocate_exact_size(vec2(total, THUMBNAIL_HEIGHT + NAME_HEIGHT + 4.0), Sense::hover());
+            let (area, _) = ui.allocate_exact_size(vec2(total, height + NAME_HEIGHT + 4.0), Sense::hover());
             let mut left = area.left() + 2.0;
             for (item, width) in items.iter().zip(widths) {
-                let rect = Rect::from_min_size(pos2(left, area.top() + 2.0), vec2(width, THUMBNAIL_HEIGHT));
+                let rect = Rect::from_min_size(pos2(left, area.top() + 2.0), vec2(width, height));
                 left += width + GAP;
                 if is_news && matches!(item, Item::Picture(document) if Some(document.id) == active) {
                     ui.scroll_to_rect(rect.expand2(vec2(width, 0.0)), None);
@@ -126,8 +139,8 @@ impl Filmstrip {
         asked
     }
 
-    fn width(&self, item: &Item<'_>) -> f32 {
-        let of = |size: [usize; 2]| size[0] as f32 / size[1].max(1) as f32 * THUMBNAIL_HEIGHT;
+    fn width(&self, item: &Item<'_>, height: f32) -> f32 {
+        let of = |size: [usize; 2]| size[0] as f32 / size[1].max(1) as f32 * height;
         let width = match item {
             Item::Picture(document) => document.thumbnail().map(|thumbnail| of(thumbnail.size())),
             Item::Sample(place) => {

@@ -23,7 +23,7 @@ pub fn show(context: &Context, is_open: &mut bool) {
         .constrain_to(screen)
         .default_size([width, height])
         .show(context, |ui| {
-            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            ScrollArea::vertical().auto_shrink([false, true]).max_height(height).show(ui, |ui| {
                 if width < WIDTH {
                     (0..COLUMNS.len()).for_each(|index| column(ui, index));
                 } else {
