@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A graphics device and its queue. Cloning shares them.
@@ -11,6 +12,8 @@ pub struct Gpu {
     pub device: wgpu::Device,
     /// Takes finished work.
     pub queue: wgpu::Queue,
+    /// wgpu's own comparison takes the first devices of two instances for the same one.
+    identity: Arc<()>,
 }
 
 /// Why something could not be put on the graphics device.
@@ -37,6 +40,16 @@ pub enum GpuError {
 }
 
 impl Gpu {
+    /// Of a device that is open.
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self { device, queue, identity: Arc::default() }
+    }
+
+    /// Whether the other one is a clone of this.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
+    }
+
     /// The fastest device of this machine that computes, without a window; `None` where there is none.
     pub fn without_window() -> Option<Self> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
@@ -44,19 +57,62 @@ impl Gpu {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..wgpu::RequestAdapterOptions::default()
         };
-        let adapter = ready(instance.request_adapter(&options))?.ok()?;
-        let needed = wgpu::DownlevelFlags::COMPUTE_SHADERS | wgpu::DownlevelFlags::SHADER_F16_IN_F32;
-        if !adapter.get_downlevel_capabilities().flags.contains(needed) {
+        Self::open(&ready(instance.request_adapter(&options))?.ok()?)
+    }
+
+    /// The first device whose name contains `name`, in whatever case, without a window.
+    ///
+    /// # Errors
+    /// The names of the devices that there are.
+    pub fn named(name: &str) -> Result<Self, Vec<String>> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let mut adapters = ready(instance.enumerate_adapters(wgpu::Backends::all())).unwrap_or_default();
+        adapters.retain(computes);
+        // One device may come through several drivers; OpenGL's has the fewest features.
+        adapters.sort_by_key(|adapter| adapter.get_info().backend == wgpu::Backend::Gl);
+        let mut found = adapters.iter().filter(|adapter| contains(&adapter.get_info().name, name));
+        found.find_map(Self::open).ok_or_else(|| {
+            let mut names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+            names.sort();
+            names.dedup();
+            names
+        })
+    }
+
+    fn open(adapter: &wgpu::Adapter) -> Option<Self> {
+        if !computes(adapter) {
             return None;
         }
-        let descriptor =
-            wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..wgpu::DeviceDescriptor::default() };
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
+            required_features: adapter.features() & wanted,
+            ..wgpu::DeviceDescriptor::default()
+        };
         let (device, queue) = ready(adapter.request_device(&descriptor))?.ok()?;
-        Some(Self { device, queue })
+        // Without this wgpu ends the program.
+        device.on_uncaptured_error(Arc::new(|error| log::error!("graphics device: {error}")));
+        Some(Self::new(device, queue))
+    }
+
+    /// What its driver calls it.
+    pub fn name(&self) -> String {
+        self.device.adapter_info().name
+    }
+
+    /// Whether it has that text in its name, in whatever case.
+    pub fn is_named(&self, name: &str) -> bool {
+        contains(&self.name(), name)
+    }
+
+    /// Whether it is more than a program on the processor.
+    pub fn is_hardware(&self) -> bool {
+        use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
+        matches!(self.device.adapter_info().device_type, DiscreteGpu | IntegratedGpu | VirtualGpu)
     }
 
     /// Does `work`, which puts `what` on the device, and catches the errors that it causes.
-    pub(super) fn guarded<T>(&self, what: &'static str, bytes: u64, work: impl FnOnce() -> T) -> Result<T, GpuError> {
+    pub(crate) fn guarded<T>(&self, what: &'static str, bytes: u64, work: impl FnOnce() -> T) -> Result<T, GpuError> {
         let invalid = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let out_of_memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = work();
@@ -66,6 +122,15 @@ impl Gpu {
             None => Ok(made),
         }
     }
+}
+
+fn computes(adapter: &wgpu::Adapter) -> bool {
+    let needed = wgpu::DownlevelFlags::COMPUTE_SHADERS | wgpu::DownlevelFlags::SHADER_F16_IN_F32;
+    adapter.get_downlevel_capabilities().flags.contains(needed)
+}
+
+fn contains(name: &str, part: &str) -> bool {
+    name.to_lowercase().contains(&part.to_lowercase())
 }
 
 /// wgpu's messages are trees over many lines; the root says what is wrong.
