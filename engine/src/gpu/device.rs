@@ -52,12 +52,12 @@ impl Gpu {
 
     /// The fastest device of this machine that computes, without a window; `None` where there is none.
     pub fn without_window() -> Option<Self> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let options = wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            ..wgpu::RequestAdapterOptions::default()
-        };
-        Self::open(&ready(instance.request_adapter(&options))?.ok()?)
+        BACKENDS.into_iter().find_map(|backends| adapters(backends).iter().find_map(Self::open))
+    }
+
+    /// As [`Self::without_window`], but none that is a program on the processor.
+    pub fn hardware() -> Option<Self> {
+        adapters(BACKENDS[0]).iter().find(|adapter| is_hardware(adapter.get_info().device_type)).and_then(Self::open)
     }
 
     /// The first device whose name contains `name`, in whatever case, without a window.
@@ -65,24 +65,21 @@ impl Gpu {
     /// # Errors
     /// The names of the devices that there are.
     pub fn named(name: &str) -> Result<Self, Vec<String>> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let mut adapters = ready(instance.enumerate_adapters(wgpu::Backends::all())).unwrap_or_default();
-        adapters.retain(computes);
-        // One device may come through several drivers; OpenGL's has the fewest features.
-        adapters.sort_by_key(|adapter| adapter.get_info().backend == wgpu::Backend::Gl);
-        let mut found = adapters.iter().filter(|adapter| contains(&adapter.get_info().name, name));
-        found.find_map(Self::open).ok_or_else(|| {
-            let mut names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-            names.sort();
-            names.dedup();
-            names
-        })
+        let mut names = Vec::new();
+        for backends in BACKENDS {
+            let adapters = adapters(backends);
+            let mut found = adapters.iter().filter(|adapter| contains(&adapter.get_info().name, name));
+            if let Some(gpu) = found.find_map(Self::open) {
+                return Ok(gpu);
+            }
+            names.extend(adapters.iter().map(|adapter| adapter.get_info().name));
+        }
+        names.sort();
+        names.dedup();
+        Err(names)
     }
 
     fn open(adapter: &wgpu::Adapter) -> Option<Self> {
-        if !computes(adapter) {
-            return None;
-        }
         let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
@@ -107,8 +104,7 @@ impl Gpu {
 
     /// Whether it is more than a program on the processor.
     pub fn is_hardware(&self) -> bool {
-        use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
-        matches!(self.device.adapter_info().device_type, DiscreteGpu | IntegratedGpu | VirtualGpu)
+        is_hardware(self.device.adapter_info().device_type)
     }
 
     /// Does `work`, which puts `what` on the device, and catches the errors that it causes.
@@ -122,6 +118,31 @@ impl Gpu {
             None => Ok(made),
         }
     }
+}
+
+/// OpenGL has the fewest features, and its libraries complain on stderr where there is no desktop: it comes last.
+const BACKENDS: [wgpu::Backends; 2] = [wgpu::Backends::PRIMARY, wgpu::Backends::GL];
+
+/// Adapters that compute, the fastest kind first.
+fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    let search = wgpu::Instance::new(descriptor).enumerate_adapters(backends);
+    let mut adapters = ready(search).unwrap_or_default();
+    adapters.retain(computes);
+    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+fn is_hardware(device_type: wgpu::DeviceType) -> bool {
+    use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
+    matches!(device_type, DiscreteGpu | IntegratedGpu | VirtualGpu)
 }
 
 fn computes(adapter: &wgpu::Adapter) -> bool {

@@ -47,8 +47,8 @@ pub struct WgpuBackbone {
 }
 
 enum Network {
-    Vit(Vit),
-    ConvNext(ConvNext),
+    Vit(Box<Vit>),
+    ConvNext(Box<ConvNext>),
 }
 
 /// Patch features that are still on the device.
@@ -91,8 +91,8 @@ impl WgpuBackbone {
             arena: Arena::new(gpu.clone(), limits, input),
         };
         let network = match &config {
-            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place)?),
-            ModelConfig::ConvNext(convnext) => Network::ConvNext(ConvNext::load(convnext, weights, &place)?),
+            ModelConfig::Vit(vit) => Network::Vit(Box::new(Vit::load(vit, weights, &place)?)),
+            ModelConfig::ConvNext(convnext) => Network::ConvNext(Box::new(ConvNext::load(convnext, weights, &place)?)),
         };
         gpu.queue.submit([]);
         let (pipelines, slots) = (Pipelines::new(gpu.clone(), input), UniformSlots::new(gpu));

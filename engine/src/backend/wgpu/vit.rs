@@ -34,11 +34,13 @@ pub struct Vit {
 
 enum Blocks {
     Resident(Vec<Block>),
-    /// Two blocks' memory in turn: while the device computes one, the next is read from the file.
-    Streaming {
-        weights: Arc<Weights>,
-        slots: [Block; 2],
-    },
+    Streaming(Box<Stream>),
+}
+
+/// Two blocks' memory in turn: while the device computes one, the next is read from the file.
+struct Stream {
+    weights: Arc<Weights>,
+    slots: [Block; 2],
 }
 
 struct Block {
@@ -93,7 +95,7 @@ impl Vit {
     pub fn residency(&self) -> Residency {
         match self.blocks {
             Blocks::Resident(_) => Residency::Resident,
-            Blocks::Streaming { .. } => Residency::Streaming,
+            Blocks::Streaming(_) => Residency::Streaming,
         }
     }
 
@@ -202,7 +204,7 @@ impl Blocks {
                     let slots: Result<[Block; 2], _> = resident.try_into();
                     // The first block alone fitted: there is nothing to take turns with.
                     let slots = slots.map_err(|_| error)?;
-                    return Ok(Self::Streaming { weights: Arc::clone(weights), slots });
+                    return Ok(Self::Streaming(Box::new(Stream { weights: Arc::clone(weights), slots })));
                 }
             }
             // Copies now: else all weights would wait in the host's memory.
@@ -215,9 +217,9 @@ impl Blocks {
     fn get(&self, index: usize, config: &VitConfig, place: &Place) -> Result<&Block> {
         match self {
             Self::Resident(blocks) => Ok(&blocks[index]),
-            Self::Streaming { weights, slots } => {
-                let slot = &slots[index % 2];
-                slot.write(place, &HostBlock::load(config, weights, place, index)?);
+            Self::Streaming(stream) => {
+                let slot = &stream.slots[index % 2];
+                slot.write(place, &HostBlock::load(config, &stream.weights, place, index)?);
                 Ok(slot)
             }
         }

@@ -85,7 +85,8 @@ fn weights_that_stay_in_the_file_give_the_same() {
 
 #[test]
 fn a_model_without_room_for_two_blocks_is_refused() {
-    let error = WgpuBackbone::load(&gpu(), &mlp(), Placement { budget: 100_000, ..F32 }).err().expect("no room");
+    let error =
+        WgpuBackbone::load(&gpu(), &mlp(), Placement { budget: 100_000, ..F32 }).map(drop).expect_err("no room");
     assert!(error.to_string().contains("100000 bytes"), "{error}");
 }
 
@@ -104,14 +105,14 @@ fn weights_larger_than_a_binding_give_the_same() {
 #[test]
 fn bf16_is_refused() {
     let placement = Placement { dtype: Dtype::Bf16, ..F32 };
-    let error = WgpuBackbone::load(&gpu(), &mlp(), placement).err().expect("wgpu has no bf16").to_string();
+    let error = WgpuBackbone::load(&gpu(), &mlp(), placement).map(drop).expect_err("wgpu has no bf16").to_string();
     assert!(error.starts_with("device wgpu:") && error.contains("--dtype f16"), "{error}");
 }
 
 #[test]
 fn widths_that_are_no_multiples_of_four_are_refused() {
     let weights = Arc::new(Weights::random(&ModelConfig::Vit(vit(Ffn::Mlp { hidden: 202 })), 1));
-    let error = WgpuBackbone::load(&gpu(), &weights, F32).err().expect("202 is none").to_string();
+    let error = WgpuBackbone::load(&gpu(), &weights, F32).map(drop).expect_err("202 is none").to_string();
     assert!(error.contains("got 202"), "{error}");
 }
 
