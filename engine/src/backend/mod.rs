@@ -6,7 +6,7 @@ mod open;
 mod run;
 pub mod wgpu;
 
-pub use open::OpenDevice;
+pub use open::{OpenDevice, device_choices};
 pub use run::Run;
 
 use crate::features::Encoded;

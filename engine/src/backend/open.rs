@@ -76,6 +76,24 @@ fn not_among(name: &str, names: &[String]) -> Error {
     Error::Device { device: format!("wgpu:{name}"), reason }
 }
 
+/// What a person can choose from: automatic, the processor, and the graphics processors that this build can use.
+pub fn device_choices() -> Vec<DeviceChoice> {
+    let mut choices = vec![DeviceChoice::Auto, DeviceChoice::Cpu];
+    if cfg!(feature = "cuda") {
+        choices.extend((0..cuda_devices()).map(DeviceChoice::Cuda));
+    }
+    if cfg!(feature = "metal") {
+        choices.push(DeviceChoice::Metal);
+    }
+    choices.push(DeviceChoice::Wgpu(None));
+    choices
+}
+
+/// NVIDIA's driver lists them on Linux; elsewhere one is offered, and opening it says whether it is there.
+fn cuda_devices() -> usize {
+    std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(1, Iterator::count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

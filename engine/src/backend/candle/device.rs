@@ -2,7 +2,6 @@
 
 use candle_core::Device;
 
-use crate::backend::DeviceChoice;
 use crate::{Error, Result};
 
 /// NVIDIA's GPU of that index.
@@ -36,21 +35,4 @@ pub fn open_metal() -> Result<Device> {
 
 fn refuse(device: &str, reason: String) -> Error {
     Error::Device { device: device.to_owned(), reason }
-}
-
-/// What a person can choose from: automatic, the processor, and the graphics processors that this build can use.
-pub fn choices() -> Vec<DeviceChoice> {
-    let mut choices = vec![DeviceChoice::Auto, DeviceChoice::Cpu];
-    if cfg!(feature = "cuda") {
-        choices.extend((0..cuda_devices()).map(DeviceChoice::Cuda));
-    }
-    if cfg!(feature = "metal") {
-        choices.push(DeviceChoice::Metal);
-    }
-    choices
-}
-
-/// NVIDIA's driver lists them on Linux; elsewhere one is offered, and opening it says whether it is there.
-fn cuda_devices() -> usize {
-    std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(1, Iterator::count)
 }

@@ -7,7 +7,7 @@ mod layers;
 mod patches;
 mod vit;
 
-pub use device::{choices as device_choices, open_cuda, open_metal};
+pub use device::{open_cuda, open_metal};
 
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
