@@ -1,11 +1,14 @@
 //! A model ready to use: weights, their normalisation and device in one value.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::backend::candle::{CandleBackbone, open_device};
-use crate::backend::{Backbone, DeviceChoice, Dtype, Run};
+use crate::backend::candle::CandleBackbone;
+use crate::backend::wgpu::{Placement, WgpuBackbone, device_name};
+use crate::backend::{Backbone, DeviceChoice, Dtype, OpenDevice, Run};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Geometry};
+use crate::gpu::{Gpu, ResidentGrid};
 use crate::hub::{Hub, HubError, HubModel};
 use crate::image::{Normalisation, Picture, Pixels, Preprocessing};
 use crate::model::{ModelConfig, zoo};
@@ -37,7 +40,7 @@ pub struct Provenance {
     pub model: String,
     /// SHA-256 of the weights file (hex), or `random:SEED`.
     pub weights: String,
-    /// "cpu", "cuda:0".
+    /// "cpu", "cuda:0", "wgpu:" and the name of the graphics device.
     pub device: String,
     /// "f32".
     pub dtype: String,
@@ -57,10 +60,11 @@ impl Encoder {
     /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
     /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
     pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
-        Self::load_watched(source, device, dtype, &Hub::from_env(), &|_| ())
+        Self::load_watched(source, device, dtype, None, &Hub::from_env(), &|_| ())
     }
 
-    /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins.
+    /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins. `window` is the device that
+    /// draws: a model that runs through wgpu shares it where the choice allows.
     ///
     /// # Errors
     /// As [`Encoder::load`].
@@ -68,21 +72,21 @@ impl Encoder {
         source: &ModelSource,
         device: &DeviceChoice,
         dtype: Option<Dtype>,
+        window: Option<&Gpu>,
         hub: &Hub,
         progress: &dyn Fn(Progress),
     ) -> Result<Self> {
         let begin = |stage: &str| progress(Progress { stage: stage.to_owned(), done: 0, total: None });
         begin("opening the device");
-        let (device, device_name) = open_device(device)?;
+        let device = OpenDevice::open(device, dtype, window)?;
         begin("opening the weights");
         let (name, weights, normalisation) = open_weights(source, hub)?;
-        let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
+        let weights = Arc::new(weights);
         begin("reading the weights");
-        let backbone = CandleBackbone::load(&weights, device, dtype)?;
+        let (backbone, device, dtype) = load_backbone(&weights, device, dtype)?;
         begin("checking the weights");
-        let provenance =
-            Provenance { model: name, weights: weights.sha256()?, device: device_name, dtype: dtype.name().to_owned() };
-        Ok(Self::new(Box::new(backbone), normalisation, provenance))
+        let provenance = Provenance { model: name, weights: weights.sha256()?, device, dtype: dtype.name().to_owned() };
+        Ok(Self::new(backbone, normalisation, provenance))
     }
 
     /// A model that is loaded already; `provenance` goes into every export.
@@ -126,6 +130,30 @@ impl Encoder {
     /// As [`Backbone::forward`].
     pub fn forward<'a>(&mut self, pixels: &Pixels, layers: &[usize], run: impl Into<Run<'a>>) -> Result<Encoded> {
         self.backbone.forward(pixels, layers, &run.into())
+    }
+
+    /// See [`Backbone::resident`].
+    pub fn resident(&mut self, gpu: &Gpu) -> Option<ResidentGrid> {
+        self.backbone.resident(gpu)
+    }
+}
+
+/// The backbone, the device's name, and the type of weights.
+fn load_backbone(
+    weights: &Arc<Weights>,
+    device: OpenDevice,
+    dtype: Option<Dtype>,
+) -> Result<(Box<dyn Backbone>, String, Dtype)> {
+    match device {
+        OpenDevice::Candle { device, name } => {
+            let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
+            Ok((Box::new(CandleBackbone::load(weights, device, dtype)?), name, dtype))
+        }
+        OpenDevice::Wgpu(gpu) => {
+            let dtype = dtype.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
+            let backbone = WgpuBackbone::load(&gpu, weights, Placement { dtype, budget: u64::MAX })?;
+            Ok((Box::new(backbone), device_name(&gpu), dtype))
+        }
     }
 }
 

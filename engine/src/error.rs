@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::AnalysisError;
 use crate::checkpoint::CheckpointError;
+use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
 
@@ -43,6 +44,9 @@ pub enum Error {
         /// Why not, and what to use instead.
         reason: String,
     },
+    /// The graphics device has no room.
+    #[error("{0}; try a smaller --size, or --device cpu")]
+    Gpu(#[from] GpuError),
     /// A layer was asked for that the model does not have.
     #[error("layer {layer} does not exist: the model has layers 0 to {last}")]
     Layer {

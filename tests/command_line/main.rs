@@ -4,6 +4,7 @@ mod analyses;
 mod arguments;
 mod bench;
 mod broken_inputs;
+mod devices;
 mod features;
 mod robustness;
 mod support;

@@ -15,33 +15,42 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use support::{Bounds, Golden, Tensors, differences, golden_folder, read_tensors, tensors_of};
 
-fn encode(checkpoint: &Path, dtype: Dtype, golden: &Golden) -> Tensors {
+/// Software Vulkan where there is no GPU; a machine with neither fails.
+const WGPU: DeviceChoice = DeviceChoice::Wgpu(None);
+
+fn encode(checkpoint: &Path, device: &DeviceChoice, dtype: Dtype, golden: &Golden) -> Tensors {
     let source = ModelSource::Path(checkpoint.to_path_buf());
-    let mut encoder = Encoder::load(&source, &DeviceChoice::Cpu, Some(dtype)).unwrap_or_else(|e| panic!("{e}"));
+    let mut encoder = Encoder::load(&source, device, Some(dtype)).unwrap_or_else(|e| panic!("{e}"));
     let encoded = encoder.forward(&golden.pixels, &golden.layers(), &Cancel::default());
     tensors_of(&encoded.unwrap_or_else(|e| panic!("{}: {e}", checkpoint.display())))
 }
 
 /// `checkpoint`: a path below `golden`, whose first part is the case.
-fn check(checkpoint: &str, dtype: Dtype) {
+fn check(checkpoint: &str, device: &DeviceChoice, dtype: Dtype) {
     let (case, _) = checkpoint.split_once('/').expect("a case is a folder");
     let golden = Golden::read(case);
-    let got = encode(&golden_folder().join(checkpoint), dtype, &golden);
+    let got = encode(&golden_folder().join(checkpoint), device, dtype, &golden);
     let bounds = if dtype == Dtype::F32 { Bounds::F32 } else { Bounds::HALF };
     let differences = differences(&got, &golden.outputs, bounds);
-    assert!(differences.is_empty(), "{case} in {dtype:?}:\n{differences}");
+    assert!(differences.is_empty(), "{case} in {dtype:?} on {device:?}:\n{differences}");
 }
 
 macro_rules! golden_cases {
     ($($case:ident: $checkpoint:literal,)*) => {
         mod f32 {
-            $(#[test] fn $case() { super::check($checkpoint, super::Dtype::F32); })*
+            $(#[test] fn $case() { super::check($checkpoint, &super::DeviceChoice::Cpu, super::Dtype::F32); })*
         }
         mod f16 {
-            $(#[test] fn $case() { super::check($checkpoint, super::Dtype::F16); })*
+            $(#[test] fn $case() { super::check($checkpoint, &super::DeviceChoice::Cpu, super::Dtype::F16); })*
         }
         mod bf16 {
-            $(#[test] fn $case() { super::check($checkpoint, super::Dtype::Bf16); })*
+            $(#[test] fn $case() { super::check($checkpoint, &super::DeviceChoice::Cpu, super::Dtype::Bf16); })*
+        }
+        mod wgpu_f32 {
+            $(#[test] fn $case() { super::check($checkpoint, &super::WGPU, super::Dtype::F32); })*
+        }
+        mod wgpu_f16 {
+            $(#[test] fn $case() { super::check($checkpoint, &super::WGPU, super::Dtype::F16); })*
         }
         const CHECKPOINTS: &[&str] = &[$($checkpoint),*];
     };
@@ -98,7 +107,7 @@ fn check_that_every_tensor_matters(case: &str) {
     std::fs::copy(model.join("config.json"), folder.path().join("config.json")).unwrap();
     for name in SafeTensors::deserialize(&bytes).unwrap().names() {
         save_with_one_tensor_shifted(&bytes, name, &folder.path().join("model.safetensors"));
-        let got = encode(folder.path(), Dtype::F32, &golden);
+        let got = encode(folder.path(), &DeviceChoice::Cpu, Dtype::F32, &golden);
         let same = differences(&got, &golden.outputs, Bounds::F32).is_empty();
         let unused = name.ends_with("mask_token");
         assert_eq!(same, unused, "{case}: {name} shifted");
@@ -139,6 +148,23 @@ fn demo_on_a_picture_as_it_is() {
 #[test]
 fn demo_on_a_picture_that_is_resized() {
     check_demo(SizeRule::Exact { width: 320, height: 224 }, "demo-astronaut-320x224.safetensors");
+}
+
+#[test]
+fn candle_on_the_processor_and_wgpu_agree() {
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/astronaut.png");
+    let picture = image::read(&picture).unwrap_or_else(|e| panic!("{e}"));
+    let encode = |device: &DeviceChoice, dtype| {
+        let mut demo = Encoder::load(&ModelSource::Named("demo".into()), device, Some(dtype)).unwrap();
+        let size = SizeRule::Exact { width: 240, height: 176 };
+        let preprocessing = Preprocessing { size, filter: Filter::Bilinear, normalisation: demo.normalisation() };
+        tensors_of(&demo.encode(&picture, &preprocessing, &[0, 3], &Cancel::default()).unwrap().0)
+    };
+    let expected = encode(&DeviceChoice::Cpu, Dtype::F32);
+    for (dtype, bounds) in [(Dtype::F32, Bounds::F32), (Dtype::F16, Bounds::HALF)] {
+        let differences = differences(&encode(&WGPU, dtype), &expected, bounds);
+        assert!(differences.is_empty(), "{dtype:?}:\n{differences}");
+    }
 }
 
 #[test]

@@ -104,10 +104,22 @@ fn chips_choose_size_device_and_precision() {
 
     press_chip(&mut window, "Device: CPU");
     wait_for_part(&mut window, "Runs on CPU, f32");
-    assert!(window.query_by_label_contains("Device wgpu").is_none(), "it comes later");
     press(&mut window, "Precision bf16");
     wait_for_part(&mut window, "Runs on CPU, bf16");
     wait_for(&mut window, "Device: CPU, bf16");
+}
+
+#[test]
+fn models_run_on_the_windows_own_device() {
+    let mut window = open(launch(&[]));
+    wait_for_a_time(&mut window);
+    press_chip(&mut window, "Device: CPU");
+    wait_for_part(&mut window, "Runs on CPU, f32");
+    press(&mut window, "Precision f32");
+    press(&mut window, "Device wgpu");
+    wait_for_part(&mut window, "Runs on wgpu (");
+    wait_for(&mut window, "Device: wgpu, f32");
+    wait_for_a_time(&mut window);
 }
 
 #[test]

@@ -31,19 +31,25 @@ pub fn precision(dtype: Option<Dtype>) -> &'static str {
     dtype.map_or("Automatic", Dtype::name)
 }
 
-/// "CPU", "CUDA:0": the device that a model runs on.
+/// "CPU", "CUDA:0", "wgpu": the device that a model runs on.
 pub fn running_device(info: &ModelInfo) -> String {
-    let name = &info.provenance.device;
-    if name == "metal" { "Metal".to_owned() } else { name.to_ascii_uppercase() }
+    match info.provenance.device.split(':').next() {
+        Some("metal") => "Metal".to_owned(),
+        Some("wgpu") => "wgpu".to_owned(),
+        _ => info.provenance.device.to_ascii_uppercase(),
+    }
 }
 
-/// "CPU, f32, 2 threads".
+/// "CPU, f32, 2 threads", "wgpu (NVIDIA GeForce RTX 4070), f16".
 pub fn runs_on(info: &ModelInfo) -> String {
     let (device, dtype) = (running_device(info), &info.provenance.dtype);
     match (info.provenance.device.as_str(), rayon::current_num_threads()) {
         ("cpu", 1) => format!("{device}, {dtype}, 1 thread"),
         ("cpu", threads) => format!("{device}, {dtype}, {threads} threads"),
-        _ => format!("{device}, {dtype}"),
+        (name, _) => match name.strip_prefix("wgpu:") {
+            Some(adapter) => format!("{device} ({adapter}), {dtype}"),
+            None => format!("{device}, {dtype}"),
+        },
     }
 }
 

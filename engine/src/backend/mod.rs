@@ -2,14 +2,18 @@
 
 pub mod candle;
 pub mod cpu;
+mod open;
 mod run;
+pub mod wgpu;
 
+pub use open::{OpenDevice, device_choices};
 pub use run::Run;
 
-use crate::Result;
 use crate::features::Encoded;
-use crate::image::Pixels;
+use crate::gpu::{Gpu, ResidentGrid};
+use crate::image::{PictureError, Pixels};
 use crate::model::ModelConfig;
+use crate::{Error, Result};
 
 /// A backbone with its weights on a device.
 pub trait Backbone: Send {
@@ -25,6 +29,38 @@ pub trait Backbone: Send {
     /// [`crate::Error::Picture`] where a side is no multiple of the stride, [`crate::Error::Layer`], [`crate::Error::Tensor`],
     /// and [`crate::Error::Cancelled`] within one block of the request.
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded>;
+
+    /// The patch features of the last forward pass where they are on that very device, without the host in between.
+    fn resident(&mut self, _gpu: &Gpu) -> Option<ResidentGrid> {
+        None
+    }
+}
+
+/// Refuses pixels and layers that the model does not take.
+fn check_request(config: &ModelConfig, pixels: &Pixels, layers: &[usize]) -> Result<()> {
+    let stride = config.stride();
+    let fits = |side: usize| side > 0 && side.is_multiple_of(stride);
+    if !fits(pixels.width) || !fits(pixels.height) || pixels.data.len() != 3 * pixels.width * pixels.height {
+        return Err(PictureError::Size(format!(
+            "the model needs multiples of {stride} pixels, got {}x{} ({} numbers)",
+            pixels.width,
+            pixels.height,
+            pixels.data.len()
+        ))
+        .into());
+    }
+    match layers.iter().find(|layer| **layer >= config.layers()) {
+        Some(&layer) => Err(Error::Layer { layer, last: config.layers() - 1 }),
+        None => Ok(()),
+    }
+}
+
+/// A convolution's weight `[outputs, channels, taps]` as `[outputs, taps, channels]`.
+fn channels_last(weight: &[f32], channels: usize, taps: usize) -> Vec<f32> {
+    let swap = |output: &[f32]| -> Vec<f32> {
+        (0..taps * channels).map(|i| output[i % channels * taps + i / channels]).collect()
+    };
+    weight.chunks_exact(channels * taps).flat_map(swap).collect()
 }
 
 /// Type of weights and of matrix inputs; accumulation and the residual stream are always f32.
@@ -52,7 +88,7 @@ impl Dtype {
 /// `--device`
 #[derive(Clone, Debug, PartialEq, Eq, Default, Hash, serde::Serialize, serde::Deserialize)]
 pub enum DeviceChoice {
-    /// CUDA, then Metal, then CPU: the first that is built in and works.
+    /// CUDA, then Metal, then a GPU through wgpu, then CPU: the first that is built in and works.
     #[default]
     Auto,
     /// This machine's processor.
@@ -63,4 +99,14 @@ pub enum DeviceChoice {
     Metal,
     /// Any GPU through wgpu, optionally by part of the adapter's name.
     Wgpu(Option<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_move_behind_the_taps() {
+        assert_eq!(channels_last(&[1., 2., 3., 4., 5., 6.], 2, 3), [1., 4., 2., 5., 3., 6.]);
+    }
 }

@@ -15,6 +15,14 @@ impl<'a> Run<'a> {
         Self { cancel, on_block: Some(on_block) }
     }
 
+    /// Called wherever a device is waited for.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`] once the work was stopped.
+    pub fn check(&self) -> Result<()> {
+        self.cancel.check()
+    }
+
     /// Called before each block with the number of blocks that are done.
     ///
     /// # Errors

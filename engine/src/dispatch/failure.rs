@@ -33,7 +33,7 @@ pub fn message(error: &Error) -> String {
 pub fn of_loading(error: &Error, choice: &ModelChoice) -> Failure {
     let remedy = match error {
         Error::Hub(HubError::NotPresent { name }) => Some(Remedy::Download(name.clone())),
-        Error::Device { .. } | Error::Tensor(_) if may_be_gpu(&choice.device) => Some(Remedy::UseCpu),
+        Error::Device { .. } | Error::Gpu(_) | Error::Tensor(_) if may_be_gpu(&choice.device) => Some(Remedy::UseCpu),
         _ => None,
     };
     Failure { message: message(error), remedy }
@@ -51,7 +51,6 @@ pub fn of_download(error: &Error, name: &str) -> Failure {
 fn may_be_gpu(device: &DeviceChoice) -> bool {
     match device {
         DeviceChoice::Cpu => false,
-        DeviceChoice::Auto => cfg!(any(feature = "cuda", feature = "metal")),
-        DeviceChoice::Cuda(_) | DeviceChoice::Metal | DeviceChoice::Wgpu(_) => true,
+        DeviceChoice::Auto | DeviceChoice::Cuda(_) | DeviceChoice::Metal | DeviceChoice::Wgpu(_) => true,
     }
 }

@@ -59,9 +59,9 @@ impl DispatcherConfig {
 
     /// With [`Encoder::load`] and that hub.
     pub fn with_hub(gpu: Option<Gpu>, wake: Wake, hub: HubConfig) -> Self {
-        let on_hub = Hub::new(hub.clone());
+        let (on_hub, window) = (Hub::new(hub.clone()), gpu.clone());
         let loader: Loader = Arc::new(move |choice, progress| {
-            Encoder::load_watched(&choice.source, &choice.device, choice.dtype, &on_hub, progress)
+            Encoder::load_watched(&choice.source, &choice.device, choice.dtype, window.as_ref(), &on_hub, progress)
         });
         Self { gpu, wake, loader, hub }
     }

@@ -10,6 +10,7 @@ use crate::analysis::AnalysisError;
 use crate::backend::Run;
 use crate::cache::CachedFeatures;
 use crate::encoder::{Encoder, Provenance};
+use crate::features::FeatureGrid;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Preprocessing;
 use crate::{Error, Progress, Result};
@@ -96,14 +97,18 @@ fn encode(model: &mut Loaded, picture: &EncodeJob, gpu: Option<&Gpu>, job: &Job<
         return Err(AnalysisError::NotFinite.into());
     }
     job.cancel().check()?;
-    let resident = gpu.and_then(|gpu| match ResidentGrid::upload(gpu, &features.patch) {
+    let resident = gpu.and_then(|gpu| model.encoder.resident(gpu).or_else(|| upload(gpu, &features.patch)));
+    let provenance = Arc::clone(&model.provenance);
+    let features = Arc::new(CachedFeatures { features, geometry, provenance, resident });
+    Ok(Outcome::Encoded { key: picture.key.clone(), features, time })
+}
+
+fn upload(gpu: &Gpu, grid: &FeatureGrid) -> Option<ResidentGrid> {
+    match ResidentGrid::upload(gpu, grid) {
         Ok(grid) => Some(grid),
         Err(error) => {
             log::warn!("{error}");
             None
         }
-    });
-    let provenance = Arc::clone(&model.provenance);
-    let features = Arc::new(CachedFeatures { features, geometry, provenance, resident });
-    Ok(Outcome::Encoded { key: picture.key.clone(), features, time })
+    }
 }

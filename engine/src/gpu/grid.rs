@@ -16,7 +16,7 @@ const BLOCK: usize = 64;
 
 /// Features are stored times this: half precision keeps its 11 bits down to 2^-14, so those of unit vectors keep them
 /// down to 2^-28, and none becomes a subnormal number, which some devices take for zero.
-pub(super) const SCALE: f32 = 16_384.0;
+pub(crate) const SCALE: f32 = 16_384.0;
 
 /// A [`FeatureGrid`] on the graphics device, every feature of length 1, in half precision, split into as many buffers
 /// as the device's binding limit asks for.
@@ -39,6 +39,22 @@ pub(super) struct Chunk {
     pub features: wgpu::Buffer,
     /// [`ChunkUniforms`]
     pub uniforms: wgpu::Buffer,
+    pub patches: usize,
+    pub workgroups: u32,
+}
+
+/// A chunk that a kernel fills.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    /// See [`Chunk::features`].
+    pub features: &'a wgpu::Buffer,
+    /// The first patch.
+    pub first: usize,
+    /// How many.
+    pub patches: usize,
+    /// Per patch.
+    pub words: usize,
+    /// One per [`BLOCK`] patches.
     pub workgroups: u32,
 }
 
@@ -70,7 +86,28 @@ impl ResidentGrid {
 
     /// As [`Self::upload`], with at most `limit` bytes in a buffer.
     pub(super) fn upload_within(gpu: &Gpu, grid: &FeatureGrid, limit: u64) -> Result<Self, GpuError> {
-        let (patches, words) = (grid.rows * grid.cols, words(grid.dim()));
+        let resident = Self::empty_within(gpu, (grid.rows, grid.cols, grid.dim()), limit)?;
+        let features = grid.data.as_standard_layout();
+        for part in resident.parts() {
+            let packed = pack(features.slice(s![part.first..part.first + part.patches, ..]));
+            gpu.queue.write_buffer(part.features, 0, bytemuck::cast_slice(&packed));
+            // Copies now, not with the next frame.
+            gpu.queue.submit([]);
+        }
+        Ok(resident)
+    }
+
+    /// Room for the features of `rows` × `cols` patches of `dim` numbers, which a kernel fills.
+    ///
+    /// # Errors
+    /// [`GpuError::DoesNotFit`].
+    pub(crate) fn empty(gpu: &Gpu, shape: (usize, usize, usize)) -> Result<Self, GpuError> {
+        let limits = gpu.device.limits();
+        Self::empty_within(gpu, shape, limits.max_storage_buffer_binding_size.min(limits.max_buffer_size))
+    }
+
+    fn empty_within(gpu: &Gpu, (rows, cols, dim): (usize, usize, usize), limit: u64) -> Result<Self, GpuError> {
+        let (patches, words) = (rows * cols, words(dim));
         let block_bytes = (4 * words * BLOCK) as u64;
         let bytes = block_bytes * patches.div_ceil(BLOCK) as u64;
         // Kernels count words in 32 bits.
@@ -81,20 +118,29 @@ impl ResidentGrid {
             let reason = format!("{BLOCK} patches have {block_bytes} bytes, and its buffers hold {limit}");
             return Err(GpuError::DoesNotFit { what: "the features", bytes, reason });
         }
-        let features = grid.data.as_standard_layout();
         let mut chunks = Vec::new();
         for first in (0..patches).step_by(blocks * BLOCK) {
-            let end = patches.min(first + blocks * BLOCK);
-            let packed = pack(features.slice(s![first..end, ..]));
             let uniforms = ChunkUniforms {
                 first: first as u32,
-                patches: (end - first) as u32,
-                cols: grid.cols as u32,
+                patches: (patches - first).min(blocks * BLOCK) as u32,
+                cols: cols as u32,
                 words: words as u32,
             };
-            chunks.push(gpu.guarded("the features", bytes, || Chunk::upload(gpu, &packed, uniforms))?);
+            chunks.push(gpu.guarded("the features", bytes, || Chunk::new(gpu, uniforms))?);
         }
-        Ok(Self { rows: grid.rows, cols: grid.cols, dim: grid.dim(), chunks })
+        Ok(Self { rows, cols, dim, chunks })
+    }
+
+    /// For the kernel that fills it.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let words = words(self.dim);
+        let mut first = 0;
+        self.chunks.iter().map(move |chunk| {
+            let part =
+                Part { features: &chunk.features, first, patches: chunk.patches, words, workgroups: chunk.workgroups };
+            first += chunk.patches;
+            part
+        })
     }
 
     /// Memory taken on the device.
@@ -104,24 +150,26 @@ impl ResidentGrid {
 }
 
 impl Chunk {
-    fn upload(gpu: &Gpu, packed: &[u32], uniforms: ChunkUniforms) -> Self {
-        let buffer = |label, usage, bytes: &[u8]| {
-            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+    /// Without features.
+    fn new(gpu: &Gpu, uniforms: ChunkUniforms) -> Self {
+        let patches = uniforms.patches as usize;
+        let buffer = |label, usage, size| {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: bytes.len() as u64,
+                size,
                 usage: usage | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
-            });
-            gpu.queue.write_buffer(&buffer, 0, bytes);
-            buffer
+            })
         };
+        let features = 4 * uniforms.words as usize * patches.next_multiple_of(BLOCK);
+        let bytes = bytemuck::bytes_of(&uniforms);
         let chunk = Self {
-            features: buffer("features", wgpu::BufferUsages::STORAGE, bytemuck::cast_slice(packed)),
-            uniforms: buffer("chunk of features", wgpu::BufferUsages::UNIFORM, bytemuck::bytes_of(&uniforms)),
-            workgroups: uniforms.patches.div_ceil(BLOCK as u32),
+            features: buffer("features", wgpu::BufferUsages::STORAGE, features as u64),
+            uniforms: buffer("chunk of features", wgpu::BufferUsages::UNIFORM, bytes.len() as u64),
+            patches,
+            workgroups: patches.div_ceil(BLOCK) as u32,
         };
-        // Copies now, not with the next frame.
-        gpu.queue.submit([]);
+        gpu.queue.write_buffer(&chunk.uniforms, 0, bytes);
         chunk
     }
 }

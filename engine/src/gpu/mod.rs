@@ -14,6 +14,7 @@ mod tests;
 
 pub use device::{Gpu, GpuError};
 pub use grid::ResidentGrid;
+pub(crate) use grid::SCALE as FEATURE_SCALE;
 pub use map::MapTexture;
 pub use picture::{PictureTexture, upload_colours};
 pub use similarity::SimilarityPipeline;

@@ -120,7 +120,7 @@ impl App {
         let render_state = creation.wgpu_render_state.as_ref().ok_or("no graphics device was found")?;
         let context = &creation.egui_ctx;
         theme::install(context);
-        let gpu = Gpu { device: render_state.device.clone(), queue: render_state.queue.clone() };
+        let gpu = Gpu::new(render_state.device.clone(), render_state.queue.clone());
         let painter = PicturePainter::new(gpu.clone(), render_state);
         let wake = {
             let context = context.clone();

@@ -5,8 +5,8 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 use super::layers::{Buffer, DepthwiseConv, LayerNorm, Linear, Place, load_norm};
 use super::patches;
 use crate::Result;
-use crate::backend::Run;
 use crate::backend::cpu::linear::Epilogue;
+use crate::backend::{Run, channels_last};
 use crate::checkpoint::Weights;
 use crate::image::Pixels;
 use crate::model::ConvNextConfig;
@@ -66,7 +66,7 @@ impl ConvNext {
                     let name = format!("downsample_layers.{stage}");
                     let weight = weights.load(&format!("{name}.1.weight"), &[dim, dims[before], 2, 2])?;
                     let bias = weights.load(&format!("{name}.1.bias"), &[dim])?;
-                    let weight = patches::channels_last(&weight, dims[before], 4);
+                    let weight = channels_last(&weight, dims[before], 4);
                     let linear = Linear::new(place, weight, bias, None, Epilogue::Bias)?;
                     Some((norm(&format!("{name}.0"), dims[before])?, linear))
                 }

@@ -7,7 +7,7 @@ mod layers;
 mod patches;
 mod vit;
 
-pub use device::{choices as device_choices, open as open_device};
+pub use device::{open_cuda, open_metal};
 
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
@@ -16,11 +16,11 @@ use self::convnext::{ConvNext, Level};
 use self::layers::Place;
 use self::vit::Vit;
 use super::{Backbone, Dtype, Run};
+use crate::Result;
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, FeatureGrid, Features};
-use crate::image::{PictureError, Pixels};
+use crate::image::Pixels;
 use crate::model::ModelConfig;
-use crate::{Error, Result};
 
 /// A backbone whose tensors are candle's.
 pub struct CandleBackbone {
@@ -51,24 +51,6 @@ impl CandleBackbone {
         };
         Ok(Self { config, place, network })
     }
-
-    fn check(&self, pixels: &Pixels, layers: &[usize]) -> Result<()> {
-        let stride = self.config.stride();
-        let fits = |side: usize| side > 0 && side.is_multiple_of(stride);
-        if !fits(pixels.width) || !fits(pixels.height) || pixels.data.len() != 3 * pixels.width * pixels.height {
-            return Err(PictureError::Size(format!(
-                "the model needs multiples of {stride} pixels, got {}x{} ({} numbers)",
-                pixels.width,
-                pixels.height,
-                pixels.data.len()
-            ))
-            .into());
-        }
-        match layers.iter().find(|layer| **layer >= self.config.layers()) {
-            Some(&layer) => Err(Error::Layer { layer, last: self.config.layers() - 1 }),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Backbone for CandleBackbone {
@@ -77,7 +59,7 @@ impl Backbone for CandleBackbone {
     }
 
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
-        self.check(pixels, layers)?;
+        super::check_request(&self.config, pixels, layers)?;
         let stride = self.config.stride();
         let grid = (pixels.height / stride, pixels.width / stride);
         let (output, taken) = match &self.network {
@@ -125,8 +107,8 @@ fn read_matrix(tensor: &Tensor) -> Result<Array2<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cancel;
     use crate::model::{ConvNextConfig, Ffn, VitConfig};
+    use crate::{Cancel, Error};
 
     fn pixels(width: usize, height: usize) -> Pixels {
         let number = |i: usize| ((i * 7919) % 1009) as f32 / 500.0 - 1.0;

@@ -19,14 +19,6 @@ pub fn from_pixels(pixels: &Pixels, side: usize) -> Vec<f32> {
     patches
 }
 
-/// A convolution's weight `[outputs, channels, taps]` as `[outputs, taps, channels]`.
-pub fn channels_last(weight: &[f32], channels: usize, taps: usize) -> Vec<f32> {
-    let swap = |output: &[f32]| -> Vec<f32> {
-        (0..taps * channels).map(|i| output[i % channels * taps + i / channels]).collect()
-    };
-    weight.chunks_exact(channels * taps).flat_map(swap).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,10 +29,5 @@ mod tests {
         let patches = from_pixels(&pixels, 2);
         assert_eq!(patches[..12], [0., 1., 4., 5., 8., 9., 12., 13., 16., 17., 20., 21.]);
         assert_eq!(patches[12..16], [2., 3., 6., 7.]);
-    }
-
-    #[test]
-    fn channels_move_behind_the_taps() {
-        assert_eq!(channels_last(&[1., 2., 3., 4., 5., 6.], 2, 3), [1., 4., 2., 5., 3., 6.]);
     }
 }

@@ -41,11 +41,13 @@ pub fn choices(ui: &mut Ui, shared: &mut Shared, models: &Models) {
         caption(ui, "Device");
         for device in models.devices() {
             let hint = match device {
-                DeviceChoice::Auto => "CUDA, then Metal, then the processor: the first that is built in and works",
+                DeviceChoice::Auto => "A graphics processor where there is one, else the processor",
                 DeviceChoice::Cpu => "This machine's processor",
                 DeviceChoice::Cuda(_) => "NVIDIA graphics processor",
                 DeviceChoice::Metal => "Apple graphics processor",
-                DeviceChoice::Wgpu(_) => continue,
+                DeviceChoice::Wgpu(_) => {
+                    "The graphics processor that draws this window, whoever made it; not with bf16"
+                }
             };
             let text = words::device(device);
             let response = ui.selectable_label(after.device == *device, &text).on_hover_text(hint);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dinoscope_engine::backend::DeviceChoice;
-use dinoscope_engine::backend::candle::device_choices;
+use dinoscope_engine::backend::device_choices;
 use dinoscope_engine::dispatch::{Command, Event, Outcome, Remedy, RequestId, StoredModel};
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::hub::{HubConfig, Source, size_text};

@@ -1,0 +1,43 @@
+//! Attention with online softmax.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::backend::wgpu::buffers::Region;
+use crate::backend::wgpu::pipelines::{Binding, Constant, Kernel};
+use crate::backend::wgpu::recording::Recording;
+
+/// Keep in sync with `Uniforms` in `shaders/backbone/attention.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct AttentionUniforms {
+    tokens: u32,
+    width: u32,
+    padding: [u32; 2],
+}
+
+/// See the shader.
+pub const ATTENTION: Kernel = Kernel {
+    name: "attention",
+    sources: &[include_str!("../../../../../shaders/backbone/attention.wgsl")],
+    bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
+};
+
+/// Queries of a workgroup.
+const QUERIES: usize = 64;
+
+/// The widest head that a workgroup's registers hold.
+pub const WIDEST_HEAD: usize = 128;
+
+/// For a head of that width.
+pub fn constants(head: usize) -> [Constant; 2] {
+    let quads = head as u32 / 4;
+    let depth = (1..=8).rev().find(|depth| quads.is_multiple_of(*depth)).unwrap_or(1);
+    [Constant::Number("HEAD", quads), Constant::Number("TILE_DEPTH", depth)]
+}
+
+/// qkv: `[tokens, 3 * heads * head]` Input, rotated and scaled; out: `[tokens, heads * head]` Input.
+pub fn record(recording: &mut Recording<'_>, qkv: &Region, (tokens, heads, head): (usize, usize, usize), out: &Region) {
+    let uniforms = AttentionUniforms { tokens: tokens as u32, width: (heads * head / 4) as u32, padding: [0; 2] };
+    let workgroups = [tokens.div_ceil(QUERIES) as u32, heads as u32, 1];
+    recording.dispatch(&ATTENTION, &constants(head), &uniforms, &[qkv, out], workgroups);
+}

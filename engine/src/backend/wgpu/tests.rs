@@ -1,0 +1,8 @@
+//! On whatever adapter this machine has; none is a failure.
+
+mod attention;
+mod bench;
+mod gemm;
+mod model;
+mod others;
+mod shaders;

@@ -1,0 +1,45 @@
+use super::super::kernels::attention::record;
+use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
+
+/// qkv: `[tokens, 3 * heads * head]`; queries are scaled for powers of two.
+fn twin(qkv: &[f32], (tokens, heads, head): (usize, usize, usize)) -> Vec<f64> {
+    let dim = heads * head;
+    let part = |token: usize, part: usize, h: usize| &qkv[token * 3 * dim + part * dim + h * head..][..head];
+    let mut out = vec![0.0; tokens * dim];
+    for h in 0..heads {
+        for query in 0..tokens {
+            let q = part(query, 0, h);
+            let score =
+                |key: usize| -> f64 { q.iter().zip(part(key, 1, h)).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum() };
+            let scores: Vec<f64> = (0..tokens).map(score).collect();
+            let greatest = scores.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = scores.iter().map(|score| (score - greatest).exp2()).sum();
+            let out = &mut out[query * dim + h * head..][..head];
+            for (key, score) in scores.iter().enumerate() {
+                let weight = (score - greatest).exp2() / sum;
+                for (out, value) in out.iter_mut().zip(part(key, 2, h)) {
+                    *out += weight * f64::from(*value);
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn attention_agrees() {
+    let gpu = gpu();
+    let shapes = [(1, 1, 4), (5, 2, 12), (64, 1, 64), (67, 3, 48), (129, 2, 128), (200, 2, 80), (4_101, 1, 8)];
+    for input in all_inputs(&gpu) {
+        let mut bench = Bench::new(&gpu, input);
+        for shape @ (tokens, heads, head) in shapes {
+            // Scores far apart, so that the greatest one changes from tile to tile.
+            let qkv: Vec<f32> = numbers(7, tokens * 3 * heads * head).into_iter().map(|value| 4.0 * value).collect();
+            let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; tokens * heads * head]));
+            bench.run(|recording| record(recording, &region, shape, &out));
+            // Weights depend on the scores by powers: a score's rounding shows in them.
+            let tolerance = 4.0 * tolerance(input);
+            check(&bench.read_inputs(&out), &twin(&qkv, shape), tolerance, &format!("{shape:?} in {input:?}"));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// softmax(Q · Kᵀ) · V per head with online softmax: no row of scores is ever whole. One workgroup has 64 queries of a head
+// and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8 numbers of the result.
+
+// Keep in sync with `AttentionUniforms` in engine/src/backend/wgpu/kernels/attention.rs.
+struct Uniforms {
+    tokens: u32,
+    // Numbers of all heads together, by four.
+    width: u32,
+    // To 16 bytes.
+    padding0: u32,
+    padding1: u32,
+}
+
+@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+// Queries are scaled by log2(e) / √head already: powers are those of two.
+@group(0) @binding(1) var<storage, read> qkv: array<Input4>;       // [tokens, 3 * width]: all queries, all keys, all values
+@group(0) @binding(2) var<storage, read_write> out: array<Input4>; // [tokens, width]
+
+// The program sets HEAD (numbers in a head, by four, at most 32) and TILE_DEPTH (by four, at most 8).
+const SIDE = 16u;
+const STRIDE = SIDE + 1u;
+const LOWEST = -3.0e38;
+
+// Queries and keys of a tile, [4 * TILE_DEPTH, 16] one behind the other; once the scores are there, their powers
+// [4, 16, 16]: component j of [i, key quad, query quad] belongs to query j and key i of their quads.
+var<workgroup> tiles: array<vec4f, 4u * SIDE * STRIDE>;
+var<workgroup> reduced: array<vec4f, SIDE * STRIDE>;
+
+fn part_at(token: u32, start: u32, depth: u32) -> vec4f {
+    return vec4f(qkv[min(token, uniforms.tokens - 1u) * 3u * uniforms.width + start + depth]);
+}
+
+fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, start: u32) {
+    var square = mat4x4f();
+    if (depth < HEAD) {
+        let token = first + 4u * quad;
+        square = transpose(mat4x4f(
+            part_at(token, start, depth),
+            part_at(token + 1u, start, depth),
+            part_at(token + 2u, start, depth),
+            part_at(token + 3u, start, depth),
+        ));
+    }
+    let at = (4u * TILE_DEPTH * tile + 4u * tile_depth) * STRIDE + quad;
+    tiles[at] = square[0];
+    tiles[at + STRIDE] = square[1];
+    tiles[at + 2u * STRIDE] = square[2];
+    tiles[at + 3u * STRIDE] = square[3];
+}
+
+// The greatest of a square's rows over all threads that have the same queries.
+fn greatest_of_rows(row: u32, col: u32, value: vec4f) -> vec4f {
+    reduced[col * STRIDE + row] = value;
+    workgroupBarrier();
+    var greatest = reduced[row];
+    for (var i = 1u; i < SIDE; i++) {
+        greatest = max(greatest, reduced[i * STRIDE + row]);
+    }
+    return greatest;
+}
+
+fn sum_of_rows(row: u32, col: u32, value: vec4f) -> vec4f {
+    workgroupBarrier();
+    reduced[col * STRIDE + row] = value;
+    workgroupBarrier();
+    var sum = reduced[row];
+    for (var i = 1u; i < SIDE; i++) {
+        sum += reduced[i * STRIDE + row];
+    }
+    return sum;
+}
+
+fn scale_rows(square: mat4x4f, scale: vec4f) -> mat4x4f {
+    return mat4x4f(square[0] * scale.x, square[1] * scale.y, square[2] * scale.z, square[3] * scale.w);
+}
+
+fn store(token: u32, head: u32, depth: u32, value: vec4f) {
+    if (token < uniforms.tokens && depth < HEAD) {
+        out[token * uniforms.width + head * HEAD + depth] = to_input(value);
+    }
+}
+
+fn store_square(token: u32, head: u32, depth: u32, square: mat4x4f) {
+    store(token, head, depth, square[0]);
+    store(token + 1u, head, depth, square[1]);
+    store(token + 2u, head, depth, square[2]);
+    store(token + 3u, head, depth, square[3]);
+}
+
+@compute @workgroup_size(256)
+fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+    let first_query = 4u * SIDE * group.x;
+    let head = group.y;
+    let query_start = head * HEAD;
+    let key_start = uniforms.width + head * HEAD;
+    let value_start = 2u * uniforms.width + head * HEAD;
+    let row = thread / SIDE;
+    let col = thread % SIDE;
+    // The numbers of the result that this thread owns; beyond a narrow head it computes the last ones again.
+    let depth0 = min(col, HEAD - 1u);
+    let depth1 = min(col + SIDE, HEAD - 1u);
+
+    var greatest = vec4f(LOWEST);
+    var sum = vec4f(0.0);
+    var result0 = mat4x4f();
+    var result1 = mat4x4f();
+    for (var first_key = 0u; first_key < uniforms.tokens; first_key += 4u * SIDE) {
+        var scores = mat4x4f();
+        for (var depth = 0u; depth < HEAD; depth += TILE_DEPTH) {
+            workgroupBarrier();
+            for (var i = thread; i < 2u * SIDE * TILE_DEPTH; i += SIDE * SIDE) {
+                let tile_depth = i % TILE_DEPTH;
+                let quad = i / TILE_DEPTH;
+                if (quad < SIDE) {
+                    load_square(0u, quad, depth + tile_depth, tile_depth, first_query, query_start);
+                } else {
+                    load_square(1u, quad - SIDE, depth + tile_depth, tile_depth, first_key, key_start);
+                }
+            }
+            workgroupBarrier();
+            for (var k = 0u; k < 4u * TILE_DEPTH; k++) {
+                scores = add_outer(scores, tiles[k * STRIDE + row], tiles[(4u * TILE_DEPTH + k) * STRIDE + col]);
+            }
+        }
+        let key = first_key + 4u * col;
+        let is_key = vec4u(key, key + 1u, key + 2u, key + 3u) < vec4u(uniforms.tokens);
+        // By keys, each a vector over the queries.
+        let by_key = transpose(mat4x4f(
+            select(vec4f(LOWEST), scores[0], is_key),
+            select(vec4f(LOWEST), scores[1], is_key),
+            select(vec4f(LOWEST), scores[2], is_key),
+            select(vec4f(LOWEST), scores[3], is_key),
+        ));
+        let mine = max(max(by_key[0], by_key[1]), max(by_key[2], by_key[3]));
+        let greatest_now = max(greatest, greatest_of_rows(row, col, mine));
+        let shrink = exp2(greatest - greatest_now);
+        greatest = greatest_now;
+        let power0 = exp2(by_key[0] - greatest);
+        let power1 = exp2(by_key[1] - greatest);
+        let power2 = exp2(by_key[2] - greatest);
+        let power3 = exp2(by_key[3] - greatest);
+        sum = sum * shrink + (power0 + power1) + (power2 + power3);
+        tiles[col * STRIDE + row] = power0;
+        tiles[(SIDE + col) * STRIDE + row] = power1;
+        tiles[(2u * SIDE + col) * STRIDE + row] = power2;
+        tiles[(3u * SIDE + col) * STRIDE + row] = power3;
+        workgroupBarrier();
+        result0 = scale_rows(result0, shrink);
+        result1 = scale_rows(result1, shrink);
+        let quads = min(SIDE, (uniforms.tokens - first_key + 3u) / 4u);
+        for (var quad = 0u; quad < quads; quad++) {
+            for (var i = 0u; i < 4u; i++) {
+                let weights = tiles[(i * SIDE + quad) * STRIDE + row];
+                let token = first_key + 4u * quad + i;
+                result0 = add_outer(result0, weights, part_at(token, value_start, depth0));
+                if (HEAD > SIDE) {
+                    result1 = add_outer(result1, weights, part_at(token, value_start, depth1));
+                }
+            }
+        }
+    }
+    let scale = 1.0 / sum_of_rows(row, col, sum);
+    let query = first_query + 4u * row;
+    store_square(query, head, col, scale_rows(result0, scale));
+    if (HEAD > SIDE) {
+        store_square(query, head, col + SIDE, scale_rows(result1, scale));
+    }
+}

@@ -1,0 +1,153 @@
+// out = epilogue(A · Wᵀ + bias), in tiles that lie in workgroup memory.
+//
+// A thread owns 4 × 4 numbers of the result, or two or four such squares. All matrices are row-major, and their rows are multiples
+// of four numbers. A weight that is larger than a binding comes in slices of its rows, one dispatch each.
+//
+// `finish`, which stores four numbers of the result, is in one of the files gemm_*.wgsl, which stands behind this one.
+
+// Keep in sync with `GemmUniforms` in engine/src/backend/wgpu/kernels/gemm.rs.
+struct Uniforms {
+    // Rows of A.
+    rows: u32,
+    // Numbers in a row of A and of W, by four.
+    depth: u32,
+    // Rows of this slice of W, by four.
+    slice: u32,
+    // Rows of W before this slice, by four.
+    slice_start: u32,
+    // Numbers in a row of A · Wᵀ, by four.
+    width: u32,
+    // Row of `out` that belongs to the first row of A.
+    first_row: u32,
+    // For QKV: tokens before the patches.
+    prefix: u32,
+    // For QKV: rows and columns of the patch grid.
+    grid_rows: u32,
+    grid_cols: u32,
+    // For QKV: numbers in a head, by four.
+    head: u32,
+    // For QKV: queries are multiplied with it.
+    query_scale: f32,
+    // To 16 bytes.
+    padding: u32,
+}
+
+@group(0) @binding(0) var<uniform> uniforms: Uniforms;
+@group(0) @binding(1) var<storage, read> a: array<Input4>;        // [rows, depth]
+@group(0) @binding(2) var<storage, read> w: array<Input4>;        // [4 * slice, depth]
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;      // [width]
+
+// The program sets TILE_DEPTH (by four numbers), ROW_THREADS, COL_THREADS, ROW_QUADS and COL_QUADS (1 or 2 each).
+const THREADS = ROW_THREADS * COL_THREADS;
+const TILE_ROWS = ROW_THREADS * ROW_QUADS;  // by four
+const TILE_COLS = COL_THREADS * COL_QUADS;  // by four
+// One more than needed, so that neighbouring depths lie in different banks.
+const A_STRIDE = TILE_ROWS + 1u;
+const W_STRIDE = TILE_COLS + 1u;
+
+var<workgroup> a_tile: array<vec4f, 4u * TILE_DEPTH * A_STRIDE>;  // [depth, rows / 4]
+var<workgroup> w_tile: array<vec4f, 4u * TILE_DEPTH * W_STRIDE>;  // [depth, cols / 4]
+
+fn a_at(row: u32, depth: u32) -> vec4f {
+    return vec4f(a[min(row, uniforms.rows - 1u) * uniforms.depth + depth]);
+}
+
+fn w_at(row: u32, depth: u32) -> vec4f {
+    return vec4f(w[min(row, 4u * uniforms.slice - 1u) * uniforms.depth + depth]);
+}
+
+// Squares of 4 × 4 are turned on their way into workgroup memory.
+fn load_tiles(first_row: u32, first_col: u32, first_depth: u32, thread: u32) {
+    for (var i = thread; i < TILE_ROWS * TILE_DEPTH; i += THREADS) {
+        let quad = i / TILE_DEPTH;
+        let depth = first_depth + i % TILE_DEPTH;
+        var square = mat4x4f();
+        if (depth < uniforms.depth) {
+            let row = first_row + 4u * quad;
+            square = transpose(
+                mat4x4f(a_at(row, depth), a_at(row + 1u, depth), a_at(row + 2u, depth), a_at(row + 3u, depth)),
+            );
+        }
+        let at = 4u * (i % TILE_DEPTH) * A_STRIDE + quad;
+        a_tile[at] = square[0];
+        a_tile[at + A_STRIDE] = square[1];
+        a_tile[at + 2u * A_STRIDE] = square[2];
+        a_tile[at + 3u * A_STRIDE] = square[3];
+    }
+    for (var i = thread; i < TILE_COLS * TILE_DEPTH; i += THREADS) {
+        let quad = i / TILE_DEPTH;
+        let depth = first_depth + i % TILE_DEPTH;
+        var square = mat4x4f();
+        if (depth < uniforms.depth) {
+            let row = first_col + 4u * quad;
+            square = transpose(
+                mat4x4f(w_at(row, depth), w_at(row + 1u, depth), w_at(row + 2u, depth), w_at(row + 3u, depth)),
+            );
+        }
+        let at = 4u * (i % TILE_DEPTH) * W_STRIDE + quad;
+        w_tile[at] = square[0];
+        w_tile[at + W_STRIDE] = square[1];
+        w_tile[at + 2u * W_STRIDE] = square[2];
+        w_tile[at + 3u * W_STRIDE] = square[3];
+    }
+}
+
+fn store(row: u32, slice_col: u32, sums: vec4f) {
+    if (row >= uniforms.rows || slice_col >= uniforms.slice) {
+        return;
+    }
+    let col = uniforms.slice_start + slice_col;
+    finish(row, col, sums + bias[col]);
+}
+
+fn store_square(row: u32, col: u32, sums: mat4x4f) {
+    store(row, col, sums[0]);
+    store(row + 1u, col, sums[1]);
+    store(row + 2u, col, sums[2]);
+    store(row + 3u, col, sums[3]);
+}
+
+@compute @workgroup_size(THREADS)
+fn gemm(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thread: u32) {
+    let first_row = tile.y * 4u * TILE_ROWS;
+    let first_col = tile.x * 4u * TILE_COLS;
+    let row = thread / COL_THREADS;
+    let col = thread % COL_THREADS;
+    var sums00 = mat4x4f();
+    var sums01 = mat4x4f();
+    var sums10 = mat4x4f();
+    var sums11 = mat4x4f();
+    for (var depth = 0u; depth < uniforms.depth; depth += TILE_DEPTH) {
+        workgroupBarrier();
+        load_tiles(first_row, first_col, depth, thread);
+        workgroupBarrier();
+        for (var k = 0u; k < 4u * TILE_DEPTH; k++) {
+            let a0 = a_tile[k * A_STRIDE + row];
+            let w0 = w_tile[k * W_STRIDE + col];
+            sums00 = add_outer(sums00, a0, w0);
+            if (COL_QUADS > 1u) {
+                let w1 = w_tile[k * W_STRIDE + col + COL_THREADS];
+                sums01 = add_outer(sums01, a0, w1);
+                if (ROW_QUADS > 1u) {
+                    let a1 = a_tile[k * A_STRIDE + row + ROW_THREADS];
+                    sums10 = add_outer(sums10, a1, w0);
+                    sums11 = add_outer(sums11, a1, w1);
+                }
+            } else if (ROW_QUADS > 1u) {
+                sums10 = add_outer(sums10, a_tile[k * A_STRIDE + row + ROW_THREADS], w0);
+            }
+        }
+    }
+    let out_row = first_row + 4u * row;
+    let out_col = first_col / 4u + col;
+    store_square(out_row, out_col, sums00);
+    if (COL_QUADS > 1u) {
+        store_square(out_row, out_col + COL_THREADS, sums01);
+    }
+    if (ROW_QUADS > 1u) {
+        store_square(out_row + 4u * ROW_THREADS, out_col, sums10);
+        if (COL_QUADS > 1u) {
+            store_square(out_row + 4u * ROW_THREADS, out_col + COL_THREADS, sums11);
+        }
+    }
+}
