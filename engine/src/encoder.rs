@@ -12,6 +12,7 @@ use crate::gpu::{Gpu, ResidentGrid};
 use crate::hub::{Hub, HubError, HubModel};
 use crate::image::{Normalisation, Picture, Pixels, Preprocessing};
 use crate::model::{ModelConfig, zoo};
+use crate::recovery::{Recovered, Recovery};
 use crate::{Progress, Result};
 
 /// Name of the bundled model.
@@ -51,6 +52,9 @@ pub struct Encoder {
     backbone: Box<dyn Backbone>,
     normalisation: Normalisation,
     provenance: Provenance,
+    /// For a model on a graphics device of wgpu.
+    recovery: Option<Recovery>,
+    moved: Option<String>,
 }
 
 impl Encoder {
@@ -83,15 +87,15 @@ impl Encoder {
         let (name, weights, normalisation) = open_weights(source, hub)?;
         let weights = Arc::new(weights);
         begin("reading the weights");
-        let (backbone, device, dtype) = load_backbone(&weights, device, dtype)?;
+        let Placed { backbone, device, dtype, recovery } = place(&weights, device, dtype, window)?;
         begin("checking the weights");
         let provenance = Provenance { model: name, weights: weights.sha256()?, device, dtype: dtype.name().to_owned() };
-        Ok(Self::new(backbone, normalisation, provenance))
+        Ok(Self { recovery, ..Self::new(backbone, normalisation, provenance) })
     }
 
     /// A model that is loaded already; `provenance` goes into every export.
     pub fn new(backbone: Box<dyn Backbone>, normalisation: Normalisation, provenance: Provenance) -> Self {
-        Self { backbone, normalisation, provenance }
+        Self { backbone, normalisation, provenance, recovery: None, moved: None }
     }
 
     /// Architecture.
@@ -128,8 +132,31 @@ impl Encoder {
     ///
     /// # Errors
     /// As [`Backbone::forward`].
+    ///
+    /// Where the graphics device fails, the model is loaded once more and the pixels run there: see
+    /// [`Encoder::take_moved`].
     pub fn forward<'a>(&mut self, pixels: &Pixels, layers: &[usize], run: impl Into<Run<'a>>) -> Result<Encoded> {
-        self.backbone.forward(pixels, layers, &run.into())
+        let run = run.into();
+        loop {
+            match (self.backbone.forward(pixels, layers, &run), &mut self.recovery) {
+                (Err(error), Some(recovery)) => {
+                    let Recovered { backbone, device, dtype, message } = recovery.recover(error)?;
+                    log::warn!("{message}");
+                    self.backbone = backbone;
+                    if device == "cpu" {
+                        self.recovery = None;
+                    }
+                    self.provenance = Provenance { device, dtype: dtype.name().to_owned(), ..self.provenance.clone() };
+                    self.moved = Some(message);
+                }
+                (result, _) => return result,
+            }
+        }
+    }
+
+    /// That the model runs elsewhere than before, once after each time: one sentence. [`Encoder::provenance`] says where.
+    pub fn take_moved(&mut self) -> Option<String> {
+        self.moved.take()
     }
 
     /// See [`Backbone::resident`].
@@ -138,21 +165,27 @@ impl Encoder {
     }
 }
 
-/// The backbone, the device's name, and the type of weights.
-fn load_backbone(
-    weights: &Arc<Weights>,
-    device: OpenDevice,
-    dtype: Option<Dtype>,
-) -> Result<(Box<dyn Backbone>, String, Dtype)> {
+/// A model on its device.
+struct Placed {
+    backbone: Box<dyn Backbone>,
+    /// Its name.
+    device: String,
+    dtype: Dtype,
+    recovery: Option<Recovery>,
+}
+
+fn place(weights: &Arc<Weights>, device: OpenDevice, asked: Option<Dtype>, window: Option<&Gpu>) -> Result<Placed> {
     match device {
         OpenDevice::Candle { device, name } => {
-            let dtype = dtype.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
-            Ok((Box::new(CandleBackbone::load(weights, device, dtype)?), name, dtype))
+            let dtype = asked.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
+            let backbone = Box::new(CandleBackbone::load(weights, device, dtype)?);
+            Ok(Placed { backbone, device: name, dtype, recovery: None })
         }
         OpenDevice::Wgpu(gpu) => {
-            let dtype = dtype.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
-            let backbone = WgpuBackbone::load(&gpu, weights, Placement { dtype, budget: u64::MAX })?;
-            Ok((Box::new(backbone), device_name(&gpu), dtype))
+            let dtype = asked.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
+            let backbone = Box::new(WgpuBackbone::load(&gpu, weights, Placement { dtype, budget: u64::MAX })?);
+            let recovery = Some(Recovery::new(weights, &gpu, window, dtype, asked));
+            Ok(Placed { backbone, device: device_name(&gpu), dtype, recovery })
         }
     }
 }
@@ -188,4 +221,69 @@ fn open_weights(source: &ModelSource, hub: &Hub) -> Result<(String, Weights, Nor
 
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::GpuError;
+    use crate::{Cancel, Error};
+
+    fn on_gpu(gpu: &Gpu, window: Option<&Gpu>) -> Encoder {
+        let weights = Arc::new(Weights::demo().expect("it is embedded"));
+        let device = OpenDevice::Wgpu(gpu.clone());
+        let Placed { backbone, device, dtype, recovery } =
+            place(&weights, device, Some(Dtype::F32), window).expect("it fits");
+        let dtype = dtype.name().to_owned();
+        let provenance = Provenance { model: DEMO.to_owned(), weights: "demo".to_owned(), device, dtype };
+        Encoder { recovery, ..Encoder::new(backbone, Normalisation::WEB, provenance) }
+    }
+
+    fn pixels() -> Pixels {
+        let number = |i: usize| ((i * 7919) % 1009) as f32 / 500.0 - 1.0;
+        Pixels { width: 64, height: 48, data: (0..3 * 64 * 48).map(number).collect() }
+    }
+
+    fn largest_difference(a: &Encoded, b: &Encoded) -> f32 {
+        (&a.output.patch.data - &b.output.patch.data).iter().fold(0.0, |most, v| v.abs().max(most))
+    }
+
+    #[test]
+    fn a_lost_device_is_opened_again_and_then_given_up() {
+        let gpu = Gpu::without_window().expect("a graphics adapter, a software one (lavapipe) at least");
+        let mut encoder = on_gpu(&gpu, None);
+        let run = |encoder: &mut Encoder| encoder.forward(&pixels(), &[], &Cancel::default());
+        let before = run(&mut encoder).expect("it runs");
+        assert_eq!(encoder.take_moved(), None);
+
+        gpu.device.destroy();
+        let again = run(&mut encoder).expect("it runs on a new device");
+        assert!(encoder.take_moved().is_some_and(|message| message.contains("opened again")));
+        assert!(encoder.provenance().device.starts_with("wgpu:"));
+        assert_eq!(largest_difference(&before, &again), 0.0);
+
+        let lost = || Error::Device { device: "wgpu".to_owned(), reason: "lost".to_owned() };
+        let recovered = encoder.recovery.as_mut().expect("it is still on a device").recover(lost());
+        assert_eq!(recovered.map(|recovered| recovered.device).ok().as_deref(), Some("cpu"), "not a third time");
+    }
+
+    #[test]
+    fn without_memory_the_processor_goes_on() {
+        let gpu = Gpu::without_window().expect("a graphics adapter");
+        let mut encoder = on_gpu(&gpu, Some(&gpu));
+        let on_device = encoder.forward(&pixels(), &[], &Cancel::default()).expect("it runs");
+        let full = Error::Gpu(GpuError::OutOfMemory { what: "the tokens", bytes: 1 });
+        let recovery = encoder.recovery.as_mut().expect("it is on a device");
+        let mut recovered = recovery.recover(full).expect("the processor has room");
+        assert_eq!((recovered.device.as_str(), recovered.dtype), ("cpu", Dtype::F32));
+        let on_host = recovered.backbone.forward(&pixels(), &[], &Run::from(&Cancel::default())).expect("it runs");
+        assert!(largest_difference(&on_device, &on_host) < 1e-2);
+
+        // What a device does not do is no reason to leave it.
+        let too_large = GpuError::DoesNotFit { what: "the tokens", bytes: 1, reason: "too many".to_owned() };
+        assert!(recovery.recover(too_large.into()).is_err());
+        assert!(recovery.recover(Error::Cancelled).is_err());
+        let lost = Error::Device { device: "wgpu".to_owned(), reason: "lost".to_owned() };
+        assert!(recovery.recover(lost).is_err(), "the window opens its device itself");
+    }
 }

@@ -21,6 +21,7 @@ pub mod image;
 pub mod model;
 pub mod output;
 pub mod progress;
+mod recovery;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};

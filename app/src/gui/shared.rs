@@ -380,6 +380,13 @@ impl Shared {
                     }
                     continue;
                 }
+                Outcome::ModelMoved { info, message } => {
+                    self.notices.error(&message, None);
+                    if info.choice == *self.model.choice {
+                        self.model.state = ModelState::Ready(info);
+                    }
+                    continue;
+                }
                 Outcome::Encoded { key, features, time } => {
                     let grid = features.geometry.grid;
                     self.last_encode = Some(LastEncode { model: Arc::clone(&key.model), grid, time });

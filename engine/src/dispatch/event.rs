@@ -86,6 +86,13 @@ pub enum Outcome {
     },
     /// [`super::Command::LoadModel`]
     ModelReady(ModelInfo),
+    /// The model's device has failed and it runs elsewhere. Not the last event of [`super::Command::Encode`].
+    ModelMoved {
+        /// Where it runs now.
+        info: ModelInfo,
+        /// One sentence.
+        message: String,
+    },
     /// One picture of [`super::Command::Encode`]. Not the last event of the command.
     Encoded {
         /// What to store it under.

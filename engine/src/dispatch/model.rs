@@ -16,7 +16,7 @@ use crate::image::Preprocessing;
 use crate::{Error, Progress, Result};
 
 struct Loaded {
-    choice: ModelChoice,
+    info: ModelInfo,
     encoder: Encoder,
     provenance: Arc<Provenance>,
 }
@@ -56,7 +56,7 @@ fn load(loader: &Loader, choice: &ModelChoice, job: &Job<'_>) -> Result<(Loaded,
         load_time: start.elapsed(),
     };
     let provenance = Arc::new(encoder.provenance().clone());
-    Ok((Loaded { choice: choice.clone(), encoder, provenance }, info))
+    Ok((Loaded { info: info.clone(), encoder, provenance }, info))
 }
 
 /// Works off the list. What fails for one picture, by a panic too, leaves the model as it was: the others go on.
@@ -64,7 +64,7 @@ fn encode_all(mut loaded: Option<&mut Loaded>, gpu: Option<&Gpu>, job: &Job<'_>)
     while let Some(picture) = job.next_picture() {
         let key = picture.key.clone();
         let encoded = guard(|| match loaded.as_deref_mut() {
-            Some(model) if model.choice == *key.model => {
+            Some(model) if model.info.choice == *key.model => {
                 encode(model, &picture, gpu, job).map_err(|error| match error {
                     Error::Cancelled => None,
                     error => Some(message(&error)),
@@ -91,7 +91,13 @@ fn encode(model: &mut Loaded, picture: &EncodeJob, gpu: Option<&Gpu>, job: &Job<
     let (pixels, geometry) = preprocessing.apply(&picture.picture, stride)?;
     let start = Instant::now();
     let on_block = |done: usize| job.encode_progress(done, depth);
-    let features = model.encoder.forward(&pixels, &[], Run::watched(job.cancel(), &on_block))?.output;
+    let encoded = model.encoder.forward(&pixels, &[], Run::watched(job.cancel(), &on_block));
+    if let Some(message) = model.encoder.take_moved() {
+        model.provenance = Arc::new(model.encoder.provenance().clone());
+        model.info.provenance = model.encoder.provenance().clone();
+        job.emit(Outcome::ModelMoved { info: model.info.clone(), message });
+    }
+    let features = encoded?.output;
     let time = start.elapsed();
     if !features.is_finite() {
         return Err(AnalysisError::NotFinite.into());

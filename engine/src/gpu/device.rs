@@ -29,6 +29,14 @@ pub enum GpuError {
         /// Which limit, or what the driver said.
         reason: String,
     },
+    /// No memory is left, whatever the limits say.
+    #[error("the graphics device has no memory left for {what} ({bytes} bytes)")]
+    OutOfMemory {
+        /// "the features", "the picture".
+        what: &'static str,
+        /// Asked for.
+        bytes: u64,
+    },
     /// Features that the pipeline was not given for.
     #[error("the query has {got} numbers where the grid has {expected}; both must come from the same model")]
     Dimension {
@@ -114,6 +122,7 @@ impl Gpu {
         let made = work();
         let errors = [ready(out_of_memory.pop()).flatten(), ready(invalid.pop()).flatten()];
         match errors.into_iter().flatten().next() {
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(GpuError::OutOfMemory { what, bytes }),
             Some(error) => Err(GpuError::DoesNotFit { what, bytes, reason: reason(&error) }),
             None => Ok(made),
         }
@@ -156,9 +165,6 @@ fn contains(name: &str, part: &str) -> bool {
 
 /// wgpu's messages are trees over many lines; the root says what is wrong.
 fn reason(error: &wgpu::Error) -> String {
-    if let wgpu::Error::OutOfMemory { .. } = error {
-        return "it is out of memory".to_owned();
-    }
     let mut root: &dyn Error = error;
     while let Some(source) = root.source() {
         root = source;
