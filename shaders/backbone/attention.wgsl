@@ -1,5 +1,6 @@
-// softmax(Q · Kᵀ) · V per head with online softmax: no row of scores is ever whole. One workgroup has 64 queries of a head
-// and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8 numbers of the result.
+// softmax(Q · Kᵀ) · V per head with online softmax: no row of scores is ever whole. One workgroup has 64 queries of a
+// head and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8
+// numbers of the result.
 
 // Keep in sync with `AttentionUniforms` in engine/src/backend/wgpu/kernels/attention.rs.
 struct Uniforms {

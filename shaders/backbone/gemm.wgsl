@@ -1,7 +1,7 @@
 // out = epilogue(A · Wᵀ + bias), in tiles that lie in workgroup memory.
 //
-// A thread owns 4 × 4 numbers of the result, or two or four such squares. All matrices are row-major, and their rows are multiples
-// of four numbers. A weight that is larger than a binding comes in slices of its rows, one dispatch each.
+// A thread owns 4 × 4 numbers of the result, or two or four such squares. All matrices are row-major, and their rows are
+// multiples of four numbers. A weight that is larger than a binding comes in slices of its rows, one dispatch each.
 //
 // `finish`, which stores four numbers of the result, is in one of the files gemm_*.wgsl, which stands behind this one.
 
@@ -37,10 +37,13 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read> w: array<Input4>;        // [4 * slice, depth]
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;      // [width]
 
-// The program sets TILE_DEPTH (by four numbers), ROW_THREADS, COL_THREADS, ROW_QUADS and COL_QUADS (1 or 2 each).
+// The program sets TILE_DEPTH (by four numbers), ROW_THREADS, COL_THREADS, ROW_QUADS and COL_QUADS (1 or 2 each), such
+// that every thread loads at most one square of 4 × 4: TILE_DEPTH * (TILE_ROWS + TILE_COLS) <= THREADS.
 const THREADS = ROW_THREADS * COL_THREADS;
 const TILE_ROWS = ROW_THREADS * ROW_QUADS;  // by four
 const TILE_COLS = COL_THREADS * COL_QUADS;  // by four
+const A_SQUARES = TILE_DEPTH * TILE_ROWS;
+const SQUARES = A_SQUARES + TILE_DEPTH * TILE_COLS;
 // One more than needed, so that neighbouring depths lie in different banks.
 const A_STRIDE = TILE_ROWS + 1u;
 const W_STRIDE = TILE_COLS + 1u;
@@ -56,35 +59,30 @@ fn w_at(row: u32, depth: u32) -> vec4f {
     return vec4f(w[min(row, 4u * uniforms.slice - 1u) * uniforms.depth + depth]);
 }
 
-// Squares of 4 × 4 are turned on their way into workgroup memory.
-fn load_tiles(first_row: u32, first_col: u32, first_depth: u32, thread: u32) {
-    for (var i = thread; i < TILE_ROWS * TILE_DEPTH; i += THREADS) {
-        let quad = i / TILE_DEPTH;
-        let depth = first_depth + i % TILE_DEPTH;
-        var square = mat4x4f();
-        if (depth < uniforms.depth) {
-            let row = first_row + 4u * quad;
-            square = transpose(
-                mat4x4f(a_at(row, depth), a_at(row + 1u, depth), a_at(row + 2u, depth), a_at(row + 3u, depth)),
-            );
-        }
-        let at = 4u * (i % TILE_DEPTH) * A_STRIDE + quad;
+// The thread's square of A or W, turned.
+fn load(first_row: u32, first_col: u32, first_depth: u32, thread: u32) -> mat4x4f {
+    let depth = first_depth + thread % TILE_DEPTH;
+    if (thread >= SQUARES || depth >= uniforms.depth) {
+        return mat4x4f();
+    }
+    if (thread < A_SQUARES) {
+        let row = first_row + 4u * (thread / TILE_DEPTH);
+        return transpose(mat4x4f(a_at(row, depth), a_at(row + 1u, depth), a_at(row + 2u, depth), a_at(row + 3u, depth)));
+    }
+    let row = first_col + 4u * ((thread - A_SQUARES) / TILE_DEPTH);
+    return transpose(mat4x4f(w_at(row, depth), w_at(row + 1u, depth), w_at(row + 2u, depth), w_at(row + 3u, depth)));
+}
+
+fn store_in_tile(square: mat4x4f, thread: u32) {
+    let depth = 4u * (thread % TILE_DEPTH);
+    if (thread < A_SQUARES) {
+        let at = depth * A_STRIDE + thread / TILE_DEPTH;
         a_tile[at] = square[0];
         a_tile[at + A_STRIDE] = square[1];
         a_tile[at + 2u * A_STRIDE] = square[2];
         a_tile[at + 3u * A_STRIDE] = square[3];
-    }
-    for (var i = thread; i < TILE_COLS * TILE_DEPTH; i += THREADS) {
-        let quad = i / TILE_DEPTH;
-        let depth = first_depth + i % TILE_DEPTH;
-        var square = mat4x4f();
-        if (depth < uniforms.depth) {
-            let row = first_col + 4u * quad;
-            square = transpose(
-                mat4x4f(w_at(row, depth), w_at(row + 1u, depth), w_at(row + 2u, depth), w_at(row + 3u, depth)),
-            );
-        }
-        let at = 4u * (i % TILE_DEPTH) * W_STRIDE + quad;
+    } else if (thread < SQUARES) {
+        let at = depth * W_STRIDE + (thread - A_SQUARES) / TILE_DEPTH;
         w_tile[at] = square[0];
         w_tile[at + W_STRIDE] = square[1];
         w_tile[at + 2u * W_STRIDE] = square[2];
@@ -117,10 +115,13 @@ fn gemm(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thr
     var sums01 = mat4x4f();
     var sums10 = mat4x4f();
     var sums11 = mat4x4f();
+    var square = load(first_row, first_col, 0u, thread);
     for (var depth = 0u; depth < uniforms.depth; depth += TILE_DEPTH) {
         workgroupBarrier();
-        load_tiles(first_row, first_col, depth, thread);
+        store_in_tile(square, thread);
         workgroupBarrier();
+        // On its way while this tile is multiplied.
+        square = load(first_row, first_col, depth + TILE_DEPTH, thread);
         for (var k = 0u; k < 4u * TILE_DEPTH; k++) {
             let a0 = a_tile[k * A_STRIDE + row];
             let w0 = w_tile[k * W_STRIDE + col];

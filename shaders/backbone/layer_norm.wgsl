@@ -24,7 +24,7 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [first_row + rows, width]
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;     // [width]
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;       // [width]
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<Out>>;   // [first_row + rows, width]; JOIN: [rows / 4, 4 * width]
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<Out>>;  // as x; JOIN: [rows / 4, 4 * width]
 
 var<workgroup> partial_sums: array<f32, THREADS>;
 

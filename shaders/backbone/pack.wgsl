@@ -1,5 +1,5 @@
-// Features of length 1 in half precision as similarity maps read them: the twin of `pack` in engine/src/gpu/grid.rs. One
-// thread has a patch; numbers that are not finite count as 0.
+// Features of length 1 in half precision as similarity maps read them: the twin of `pack` in engine/src/gpu/grid.rs.
+// One thread has a patch; numbers that are not finite count as 0.
 
 // Keep in sync with `PackUniforms` in engine/src/backend/wgpu/kernels/pack.rs.
 struct Uniforms {

@@ -11,7 +11,7 @@ fn features_come_from_wgpu() {
     for dtype in ["f32", "f16"] {
         let arguments = ["features", "a.png", "-o", dtype, "--size", "64", "--device", "wgpu", "--dtype", dtype];
         work.run(&arguments).succeeded();
-        let bytes = std::fs::read(work.path(&format!("{dtype}/a.safetensors"))).expect("the file");
+        let bytes = std::fs::read(work.path(format!("{dtype}/a.safetensors"))).expect("the file");
         let (_, header) = SafeTensors::read_metadata(&bytes).expect("a header");
         let metadata = header.metadata().clone().expect("metadata");
         assert!(metadata["device"].starts_with("wgpu:"), "{}", metadata["device"]);

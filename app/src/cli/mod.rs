@@ -27,6 +27,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use dinoscope_engine::Cancel;
+use dinoscope_engine::backend::DeviceChoice;
 
 use context::Context;
 use options::CommonOptions;
@@ -96,6 +97,12 @@ fn execute(
     window: impl FnOnce(&Context) -> Launch,
     context: &Context,
 ) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if matches!(context.options.device, DeviceChoice::Auto | DeviceChoice::Wgpu(_))
+        && let Some(Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_)) = command
+    {
+        doctor::keep_graphics_quiet();
+    }
     if command.is_some() {
         stop_on_interrupt(&context.cancel)?;
     }

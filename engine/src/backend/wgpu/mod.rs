@@ -3,6 +3,7 @@
 //! Kernels are in `shaders/backbone`. A forward pass is handed to the device block by block, at most two of which wait
 //! there, so that a request to stop takes effect within a block and the window's frames come between.
 
+mod blocks;
 mod buffers;
 mod convnext;
 mod kernels;
@@ -21,7 +22,8 @@ pub use self::place::Residency;
 
 use self::buffers::{Arena, Limits};
 use self::convnext::ConvNext;
-use self::kernels::attention::WIDEST_HEAD;
+use self::kernels::attention::{WIDEST_HEAD, WORKGROUP_BYTES};
+use self::kernels::gemm::BUFFERS;
 use self::kernels::gemm::Tile;
 use self::pipelines::{Input, Pipelines};
 use self::place::{Output, Place};
@@ -81,6 +83,7 @@ impl WgpuBackbone {
     fn load_within(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement, limits: Limits) -> Result<Self> {
         let config = weights.config().clone();
         let input = input(gpu, placement.dtype)?;
+        check_device(gpu)?;
         check_architecture(gpu, &config)?;
         let place = Place {
             gpu: gpu.clone(),
@@ -178,6 +181,22 @@ fn input(gpu: &Gpu, dtype: Dtype) -> Result<Input> {
         Dtype::F16 => Err(refuse(gpu, "it does not compute in f16; use `--dtype f32`")),
         Dtype::Bf16 => Err(refuse(gpu, "wgpu has no bf16; use `--dtype f16` or `--dtype f32`")),
     }
+}
+
+/// What the largest kernels ask of a device.
+fn check_device(gpu: &Gpu) -> Result<()> {
+    let limits = gpu.device.limits();
+    let storage = limits.max_compute_workgroup_storage_size;
+    if storage < WORKGROUP_BYTES {
+        let reason = format!("its workgroups have {storage} bytes, kernels need {WORKGROUP_BYTES}; use `--device cpu`");
+        return Err(refuse(gpu, reason));
+    }
+    let buffers = limits.max_storage_buffers_per_shader_stage;
+    if buffers < BUFFERS {
+        let reason = format!("its kernels take {buffers} buffers, {BUFFERS} are needed; use `--device cpu`");
+        return Err(refuse(gpu, reason));
+    }
+    Ok(())
 }
 
 /// Kernels read four numbers at once.

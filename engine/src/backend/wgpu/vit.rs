@@ -3,6 +3,7 @@
 use std::f32::consts::TAU;
 use std::sync::Arc;
 
+use super::blocks::Blocks;
 use super::buffers::{Region, upload};
 use super::kernels::gemm::{Epilogue, Rope};
 use super::kernels::norm::Out;
@@ -14,7 +15,6 @@ use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use crate::Result;
 use crate::backend::Run;
 use crate::checkpoint::Weights;
-use crate::gpu::GpuError;
 use crate::image::Pixels;
 use crate::model::{Ffn, VitConfig};
 
@@ -30,38 +30,6 @@ pub struct Vit {
     norm: Norm,
     /// Of CLS and registers, where they have one of their own.
     cls_norm: Option<Norm>,
-}
-
-enum Blocks {
-    Resident(Vec<Block>),
-    Streaming(Box<Stream>),
-}
-
-/// Two blocks' memory in turn: while the device computes one, the next is read from the file.
-struct Stream {
-    weights: Arc<Weights>,
-    slots: [Block; 2],
-}
-
-struct Block {
-    norm1: Norm,
-    qkv: Linear,
-    proj: Linear,
-    norm2: Norm,
-    /// `fc1`, or `w1` and `w2`.
-    expand: Linear,
-    /// `fc2`, or `w3`.
-    reduce: Linear,
-}
-
-/// [`Block`] before it is on the device.
-struct HostBlock {
-    norm1: HostNorm,
-    qkv: HostLinear,
-    proj: HostLinear,
-    norm2: HostNorm,
-    expand: HostLinear,
-    reduce: HostLinear,
 }
 
 impl Vit {
@@ -93,10 +61,7 @@ impl Vit {
 
     /// Whether the blocks are on the device or in the file.
     pub fn residency(&self) -> Residency {
-        match self.blocks {
-            Blocks::Resident(_) => Residency::Resident,
-            Blocks::Streaming(_) => Residency::Streaming,
-        }
+        self.blocks.residency()
     }
 
     /// Records and submits all blocks: normalised tokens after each of `layers`, then after the last block.
@@ -185,126 +150,4 @@ impl Vit {
         place.gpu.queue.write_buffer(&region.buffer, 0, bytemuck::cast_slice(&table));
         Ok(region)
     }
-}
-
-impl Blocks {
-    fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place) -> Result<Self> {
-        let first = HostBlock::load(config, weights, place, 0)?;
-        let mut bytes = first.bytes();
-        let mut resident = vec![first.upload(place)?];
-        while resident.len() < config.depth {
-            let host = HostBlock::load(config, weights, place, resident.len())?;
-            bytes += host.bytes();
-            let block = if bytes <= place.budget { host.upload(place) } else { Err(beyond(place.budget, bytes)) };
-            match block {
-                Ok(block) => resident.push(block),
-                Err(error) => {
-                    log::info!("weights stay in their file: {error}");
-                    resident.truncate(2);
-                    let slots: Result<[Block; 2], _> = resident.try_into();
-                    // The first block alone fitted: there is nothing to take turns with.
-                    let slots = slots.map_err(|_| error)?;
-                    return Ok(Self::Streaming(Box::new(Stream { weights: Arc::clone(weights), slots })));
-                }
-            }
-            // Copies now: else all weights would wait in the host's memory.
-            place.gpu.queue.submit([]);
-        }
-        Ok(Self::Resident(resident))
-    }
-
-    /// Block `index` with its weights on the device or on their way there.
-    fn get(&self, index: usize, config: &VitConfig, place: &Place) -> Result<&Block> {
-        match self {
-            Self::Resident(blocks) => Ok(&blocks[index]),
-            Self::Streaming(stream) => {
-                let slot = &stream.slots[index % 2];
-                slot.write(place, &HostBlock::load(config, &stream.weights, place, index)?);
-                Ok(slot)
-            }
-        }
-    }
-}
-
-fn beyond(budget: u64, bytes: u64) -> GpuError {
-    GpuError::DoesNotFit { what: "the model", bytes, reason: format!("{budget} bytes are allowed") }
-}
-
-impl HostBlock {
-    fn load(config: &VitConfig, weights: &Weights, place: &Place, index: usize) -> Result<Self> {
-        let dim = config.dim;
-        let load = |name: &str, shape: &[usize]| weights.load(&format!("blocks.{index}.{name}"), shape);
-        let norm = |name: &str| HostNorm::load(weights, &format!("blocks.{index}.{name}"), dim, config.norm_eps);
-        let scale = |name: &str| {
-            if config.layer_scale { load(&format!("{name}.gamma"), &[dim]) } else { Ok(vec![1.0; dim]) }
-        };
-        let linear = |name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
-            Ok((load(&format!("{name}.weight"), &[outputs, inputs])?, load(&format!("{name}.bias"), &[outputs])?))
-        };
-        let host = |(weight, bias): (Vec<f32>, Vec<f32>), scale| HostLinear::new(place.input, &weight, bias, scale);
-
-        let qkv_bias = if config.qkv_bias { load("attn.qkv.bias", &[3 * dim])? } else { vec![0.0; 3 * dim] };
-        let order = partners_together(dim, config.head_dim());
-        let qkv =
-            (sorted_rows(&load("attn.qkv.weight", &[3 * dim, dim])?, dim, &order), sorted_rows(&qkv_bias, 1, &order));
-        let (expand, reduce) = match config.ffn {
-            Ffn::Mlp { hidden } => (linear("mlp.fc1", dim, hidden)?, linear("mlp.fc2", hidden, dim)?),
-            Ffn::SwiGlu { hidden } => {
-                let (mut weight, mut bias) = linear("mlp.w1", dim, hidden)?;
-                let (values, value_bias) = linear("mlp.w2", dim, hidden)?;
-                weight.extend(values);
-                bias.extend(value_bias);
-                let order: Vec<usize> = (0..hidden).flat_map(|i| [i, hidden + i]).collect();
-                let expand = (sorted_rows(&weight, dim, &order), sorted_rows(&bias, 1, &order));
-                (expand, linear("mlp.w3", hidden, dim)?)
-            }
-        };
-        Ok(Self {
-            norm1: norm("norm1")?,
-            qkv: host(qkv, None),
-            proj: host(linear("attn.proj", dim, dim)?, Some(scale("ls1")?)),
-            norm2: norm("norm2")?,
-            expand: host(expand, None),
-            reduce: host(reduce, Some(scale("ls2")?)),
-        })
-    }
-
-    fn bytes(&self) -> u64 {
-        let linears = [&self.qkv, &self.proj, &self.expand, &self.reduce].map(HostLinear::bytes);
-        linears.iter().sum::<u64>() + self.norm1.bytes() + self.norm2.bytes()
-    }
-
-    fn upload(&self, place: &Place) -> Result<Block, GpuError> {
-        Ok(Block {
-            norm1: Norm::upload(&place.gpu, &self.norm1)?,
-            qkv: place.linear(&self.qkv)?,
-            proj: place.linear(&self.proj)?,
-            norm2: Norm::upload(&place.gpu, &self.norm2)?,
-            expand: place.linear(&self.expand)?,
-            reduce: place.linear(&self.reduce)?,
-        })
-    }
-}
-
-impl Block {
-    fn write(&self, place: &Place, host: &HostBlock) {
-        self.norm1.write(&place.gpu, &host.norm1);
-        self.qkv.write(&place.gpu, &host.qkv);
-        self.proj.write(&place.gpu, &host.proj);
-        self.norm2.write(&place.gpu, &host.norm2);
-        self.expand.write(&place.gpu, &host.expand);
-        self.reduce.write(&place.gpu, &host.reduce);
-    }
-}
-
-/// Rows of `attn.qkv` such that the two numbers of a query or key that turn together, which lie half a head apart, are
-/// neighbours. Products of queries and keys do not change; values stay as they are.
-fn partners_together(dim: usize, head: usize) -> Vec<usize> {
-    let turned = (0..2 * dim).map(|row| row / head * head + row % head / 2 + row % 2 * (head / 2));
-    turned.chain(2 * dim..3 * dim).collect()
-}
-
-/// `matrix` is `[rows, width]`.
-fn sorted_rows(matrix: &[f32], width: usize, order: &[usize]) -> Vec<f32> {
-    order.iter().flat_map(|row| &matrix[row * width..(row + 1) * width]).copied().collect()
 }

@@ -28,6 +28,9 @@ const QUERIES: usize = 64;
 /// The widest head that a workgroup's registers hold.
 pub const WIDEST_HEAD: usize = 128;
 
+/// Memory of a workgroup: `tiles` and `reduced` of the shader. No kernel needs more.
+pub const WORKGROUP_BYTES: u32 = 16 * (64 * 17 + 16 * 17);
+
 /// For a head of that width.
 pub fn constants(head: usize) -> [Constant; 2] {
     let quads = head as u32 / 4;

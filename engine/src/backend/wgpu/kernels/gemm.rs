@@ -30,6 +30,9 @@ const PLAIN: &[Binding] = &[Binding::Uniform, Binding::Read, Binding::Read, Bind
 const WITH_VECTOR: &[Binding] =
     &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Write, Binding::Read];
 
+/// Storage buffers of the kernel that has the most of them.
+pub const BUFFERS: u32 = 5;
+
 /// See the shader.
 pub const BIAS: Kernel = Kernel {
     name: "gemm_bias",
@@ -68,7 +71,8 @@ pub const QKV: Kernel = Kernel {
 /// Sizes of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
-    /// Numbers of the inner dimension that lie in workgroup memory at once, by four.
+    /// Numbers of the inner dimension that lie in workgroup memory at once, by four. Both matrices' squares of 4 × 4 are
+    /// no more than the threads.
     pub depth: u32,
     /// Threads along the rows of the result.
     pub row_threads: u32,
@@ -84,7 +88,7 @@ impl Tile {
     /// What a device of that kind runs fast.
     pub fn for_device(device_type: wgpu::DeviceType) -> Self {
         match device_type {
-            wgpu::DeviceType::Cpu => Self { depth: 8, row_threads: 8, col_threads: 8, row_quads: 2, col_quads: 2 },
+            wgpu::DeviceType::Cpu => Self { depth: 2, row_threads: 8, col_threads: 8, row_quads: 2, col_quads: 2 },
             _ => Self { depth: 4, row_threads: 16, col_threads: 16, row_quads: 2, col_quads: 1 },
         }
     }

@@ -27,7 +27,8 @@ pub const PACK: Kernel = Kernel {
     bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
 };
 
-/// x: `[first_row + rows * cols, dim]` f32; `shape` is (rows, cols, dim). The grid is filled once the recording was submitted.
+/// x: `[first_row + rows * cols, dim]` f32; `shape` is (rows, cols, dim). The grid is filled once the recording was
+/// submitted.
 ///
 /// # Errors
 /// [`GpuError::DoesNotFit`].

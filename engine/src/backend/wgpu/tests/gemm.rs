@@ -9,7 +9,7 @@ const SHAPES: [(usize, usize, usize); 4] = [(1, 4, 24), (67, 36, 132), (130, 100
 /// One square a thread and four; see [`Tile::for_device`].
 fn tiles() -> [Tile; 3] {
     let tile = |depth, row_quads, col_quads| Tile { depth, row_threads: 8, col_threads: 16, row_quads, col_quads };
-    [Tile::for_device(wgpu::DeviceType::Cpu), Tile::for_device(wgpu::DeviceType::DiscreteGpu), tile(2, 1, 2)]
+    [Tile::for_device(wgpu::DeviceType::Cpu), Tile::for_device(wgpu::DeviceType::DiscreteGpu), tile(3, 1, 2)]
 }
 
 struct Case {
