@@ -75,8 +75,7 @@ fn too_little_memory_is_an_error() {
         (bytes, made.expect_err("too much"))
     };
     let (bytes, error) = ask(limits.max_texture_array_layers);
-    let reason = "it is out of memory".to_owned();
-    assert_eq!(error, GpuError::DoesNotFit { what: "the picture", bytes, reason });
+    assert_eq!(error, GpuError::OutOfMemory { what: "the picture", bytes });
     let (_, error) = ask(limits.max_texture_array_layers + 1);
     assert!(error.to_string().contains("imension"), "{error}");
     finish(&gpu);
