@@ -38,7 +38,7 @@ impl CandleBackbone {
     /// Puts all weights on the device.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where a tensor is missing or broken, [`Error::Tensor`] where the device has no room.
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or broken, [`crate::Error::Tensor`] where the device has no room.
     pub fn load(weights: &Weights, device: Device, dtype: Dtype) -> Result<Self> {
         Self::load_at(weights, Place::new(device, dtype))
     }
