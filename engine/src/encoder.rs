@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::backend::candle::CandleBackbone;
 use crate::backend::wgpu::{Placement, WgpuBackbone, device_name};
-use crate::backend::{Backbone, DeviceChoice, Dtype, OpenDevice, Run};
+use crate::backend::{Backbone, DeviceChoice, Dtype, OpenDevice, Run, Trial};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Geometry};
 use crate::gpu::{Gpu, ResidentGrid};
@@ -157,6 +157,14 @@ impl Encoder {
     /// That the model runs elsewhere than before, once after each time: one sentence. [`Encoder::provenance`] says where.
     pub fn take_moved(&mut self) -> Option<String> {
         self.moved.take()
+    }
+
+    /// See [`Backbone::tune`].
+    ///
+    /// # Errors
+    /// As [`Backbone::tune`].
+    pub fn tune<'a>(&mut self, pixels: &Pixels, run: impl Into<Run<'a>>) -> Result<Vec<Trial>> {
+        self.backbone.tune(pixels, &run.into())
     }
 
     /// See [`Backbone::resident`].

@@ -24,7 +24,7 @@ fn wrong_arguments_are_status_2() {
         (&["models", "download", "vits17"], "vits16plus"),
         (&["models", "fetch"], "fetch"),
         (&["bench", "--what", "propagate"], "propagat"),
-        (&["bench", "--tune"], "--tune"),
+        (&["bench", "--tune", "--device", "cpu"], "--tune"),
         (&["bench", "--threads", "0"], "--threads"),
         (&["track", "clip.mp4"], "no subcommand or file 'track'"),
     ] {

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use dinoscope_engine::analysis::pca::{Basis, Sample};
 use dinoscope_engine::analysis::similarity::{Query, similarity};
+use dinoscope_engine::backend::Trial;
 use dinoscope_engine::features::{FeatureGrid, Patch};
 use dinoscope_engine::image::{Picture, SizeRule};
 use dinoscope_engine::model::flops::flops;
@@ -40,7 +41,7 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t = What::Backbone)]
     what: What,
 
-    /// Search the fastest kernels of a GPU first
+    /// Search the fastest kernels of a GPU first, and remember them (--device wgpu)
     #[arg(long)]
     tune: bool,
 }
@@ -68,9 +69,6 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     if args.what == What::Propagate {
         return Err(exit::usage("--what propagate: this version has no mask propagation to measure"));
     }
-    if args.tune {
-        return Err(exit::usage("--tune searches kernels of wgpu, which this version does not have: leave it out"));
-    }
     let size = match context.options.size {
         None => (768, 768),
         Some(SizeRule::ShortSide(side)) => (side, side),
@@ -87,6 +85,10 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     preprocessing.size = SizeRule::Exact { width, height };
     preprocessing.size.resolve(width, height, stride).map_err(|error| exit::usage(error.to_string()))?;
     let (pixels, geometry) = preprocessing.apply(&noise(width, height), stride)?;
+    let trials = if args.tune { encoder.tune(&pixels, &context.cancel)? } else { Vec::new() };
+    if args.tune && trials.is_empty() {
+        return Err(exit::usage("--tune searches kernels of wgpu: use it with --device wgpu"));
+    }
     let operations = flops(encoder.config(), geometry.grid.0, geometry.grid.1);
     let wanted = |part| args.what == part || args.what == What::All;
 
@@ -133,6 +135,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
         "{} at {width}x{height} on {} ({}), {threads} threads",
         provenance.model, provenance.device, provenance.dtype
     ));
+    for Trial { name, time } in &trials {
+        context.say(format!("tile {name}: {:.2} ms", time.as_secs_f64() * 1e3));
+    }
     for (name, timing, operations) in &parts {
         context.say(timing.line(name, *operations));
     }
@@ -152,6 +157,10 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     });
     for (name, timing, operations) in &parts {
         result[*name] = timing.to_json(*operations);
+    }
+    if args.tune {
+        let tile = |trial: &Trial| json!({"tile": trial.name, "ms": trial.time.as_secs_f64() * 1e3});
+        result["tune"] = trials.iter().map(tile).collect();
     }
     if let Some(adapter) = adapter {
         result["similarity_gpu"]["adapter"] = json!(adapter);

@@ -30,10 +30,28 @@ pub trait Backbone: Send {
     /// and [`crate::Error::Cancelled`] within one block of the request.
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded>;
 
+    /// Tries its kernels on `pixels`, keeps the fastest ones and remembers them for this device: what was tried, the
+    /// fastest first; nothing where there is nothing to choose from.
+    ///
+    /// # Errors
+    /// As [`Backbone::forward`], and [`crate::Error::Io`] where they cannot be written down.
+    fn tune(&mut self, _pixels: &Pixels, _run: &Run<'_>) -> Result<Vec<Trial>> {
+        Ok(Vec::new())
+    }
+
     /// The patch features of the last forward pass where they are on that very device, without the host in between.
     fn resident(&mut self, _gpu: &Gpu) -> Option<ResidentGrid> {
         None
     }
+}
+
+/// What [`Backbone::tune`] has tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// For people: "128×64×16, 8×4 a thread".
+    pub name: String,
+    /// Of a forward pass.
+    pub time: std::time::Duration,
 }
 
 /// Refuses pixels and layers that the model does not take.

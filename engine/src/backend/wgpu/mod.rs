@@ -13,6 +13,7 @@ mod readback;
 mod recording;
 #[cfg(test)]
 mod tests;
+mod tune;
 mod vit;
 mod weights;
 
@@ -29,7 +30,7 @@ use self::pipelines::{Input, Pipelines};
 use self::place::{Output, Place};
 use self::recording::{Recording, UniformSlots};
 use self::vit::Vit;
-use super::{Backbone, Dtype, Run};
+use super::{Backbone, Dtype, Run, Trial};
 use crate::checkpoint::Weights;
 use crate::features::Encoded;
 use crate::gpu::{Gpu, ResidentGrid};
@@ -89,7 +90,9 @@ impl WgpuBackbone {
             gpu: gpu.clone(),
             input,
             limits,
-            tile: Tile::for_device(gpu.device.adapter_info().device_type),
+            tile: tune::file()
+                .and_then(|file| tune::remembered(gpu, input, &file))
+                .unwrap_or_else(|| Tile::for_device(gpu.device.adapter_info().device_type)),
             budget: placement.budget,
             arena: Arena::new(gpu.clone(), limits, input),
         };
@@ -141,6 +144,10 @@ impl Backbone for WgpuBackbone {
         self.features = None;
         let gpu = self.place.gpu.clone();
         gpu.guarded("the picture's work", 4 * pixels.data.len() as u64, || self.run(pixels, layers, run))?
+    }
+
+    fn tune(&mut self, pixels: &Pixels, run: &Run<'_>) -> Result<Vec<Trial>> {
+        self.tune_into(pixels, run, tune::file().as_deref())
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Option<ResidentGrid> {

@@ -69,7 +69,7 @@ pub const QKV: Kernel = Kernel {
 };
 
 /// Sizes of a tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tile {
     /// Numbers of the inner dimension that lie in workgroup memory at once, by four. Both matrices' squares of 4 × 4 are
     /// no more than the threads.
@@ -93,6 +93,39 @@ impl Tile {
         }
     }
 
+    /// What tuning tries.
+    pub const CANDIDATES: [Self; 9] = [
+        Self::new(2, (8, 8), (2, 2)),
+        Self::new(4, (8, 8), (1, 1)),
+        Self::new(2, (8, 8), (2, 1)),
+        Self::new(2, (16, 8), (2, 2)),
+        Self::new(2, (8, 16), (2, 2)),
+        Self::new(4, (16, 16), (1, 1)),
+        Self::new(4, (16, 16), (2, 1)),
+        Self::new(4, (16, 16), (1, 2)),
+        Self::new(4, (16, 16), (2, 2)),
+    ];
+
+    const fn new(depth: u32, (row_threads, col_threads): (u32, u32), (row_quads, col_quads): (u32, u32)) -> Self {
+        Self { depth, row_threads, col_threads, row_quads, col_quads }
+    }
+
+    /// Whether a device runs it, and the shader was written for it.
+    pub fn fits(self, limits: &wgpu::Limits) -> bool {
+        let quads = 1..=2;
+        if !quads.contains(&self.row_quads) || !quads.contains(&self.col_quads) {
+            return false;
+        }
+        let threads = u64::from(self.row_threads) * u64::from(self.col_threads);
+        let (rows, cols) = (u64::from(self.row_threads) * u64::from(self.row_quads), (self.cols() / 4) as u64);
+        let squares = u64::from(self.depth) * (rows + cols);
+        let bytes = 4 * 16 * u64::from(self.depth) * (rows + 1 + cols + 1);
+        let at_once = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        let is_any = threads > 0 && self.depth > 0;
+        let is_room = bytes <= u64::from(limits.max_compute_workgroup_storage_size);
+        is_any && squares <= threads && threads <= u64::from(at_once) && is_room
+    }
+
     /// Rows of the result.
     fn rows(self) -> usize {
         (4 * self.row_threads * self.row_quads) as usize
@@ -112,6 +145,14 @@ impl Tile {
             Constant::Number("ROW_QUADS", self.row_quads),
             Constant::Number("COL_QUADS", self.col_quads),
         ]
+    }
+}
+
+impl std::fmt::Display for Tile {
+    /// "128×64×16, 8×4 a thread"
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (rows, cols, depth) = (self.rows(), self.cols(), 4 * self.depth);
+        write!(f, "{rows}×{cols}×{depth}, {}×{} a thread", 4 * self.row_quads, 4 * self.col_quads)
     }
 }
 

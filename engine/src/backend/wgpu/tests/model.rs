@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::buffers::Limits;
-use super::super::{Placement, Residency, WgpuBackbone};
+use super::super::pipelines::Input;
+use super::super::{Placement, Residency, WgpuBackbone, tune};
 use super::bench::gpu;
 use crate::analysis::similarity::unit_direction;
 use crate::backend::{Backbone, Dtype, Run};
@@ -173,4 +174,26 @@ fn features_stay_on_the_device() {
 
 fn forward_last(backbone: &mut WgpuBackbone, pixels: &Pixels) -> Encoded {
     backbone.forward(pixels, &[], &Run::from(&Cancel::default())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_fastest_tile_is_kept_and_remembered() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("below").join("tiles.json");
+    let (input, pixels) = (Input::F32, pixels(48, 32));
+    assert_eq!(tune::remembered(&gpu, input, &file), None);
+    let mut backbone = load(&gpu, &mlp(), F32);
+    let before = forward(&mut backbone, &pixels);
+    let run = Cancel::default();
+    let trials = backbone.tune_into(&pixels, &Run::from(&run), Some(&file)).expect("it runs");
+    assert!(trials.len() > 1 && trials.is_sorted_by_key(|trial| trial.time), "{trials:?}");
+    assert_eq!(trials[0].name, backbone.place.tile.to_string());
+    assert_eq!(tune::remembered(&gpu, input, &file), Some(backbone.place.tile));
+    assert_eq!(tune::remembered(&gpu, Input::F16, &file), None, "another type is another choice");
+    let after = forward(&mut backbone, &pixels);
+    let difference = (&before.output.patch.data - &after.output.patch.data).mapv(f32::abs);
+    assert!(difference.iter().all(|difference| *difference < 1e-4), "every tile computes the same");
+
+    std::fs::write(&file, "{").expect("written");
+    assert_eq!(tune::remembered(&gpu, input, &file), None, "a damaged file counts for nothing");
 }
