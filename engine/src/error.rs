@@ -7,6 +7,7 @@ use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
+use crate::tracking::TrackingError;
 
 /// Result of an engine call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +37,9 @@ pub enum Error {
     /// An analysis was asked for something its inputs do not give.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// Labels cannot be read, or do not fit the clip.
+    #[error(transparent)]
+    Tracking(#[from] TrackingError),
     /// A device was asked for that this program or machine does not offer.
     #[error("device {device}: {reason}")]
     Device {

@@ -5,9 +5,13 @@ pub mod foreground;
 pub mod matching;
 pub mod pairs;
 pub mod pca;
+pub mod propagation;
 pub mod similarity;
 #[cfg(test)]
 mod tests;
+mod unit;
+
+pub use unit::unit;
 
 /// Why an analysis could not be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -44,6 +48,32 @@ pub enum AnalysisError {
         expected: (usize, usize),
         /// Width and height.
         got: (usize, usize),
+    },
+    /// Frames of different sizes do not share their patches' places.
+    #[error("a frame has {}x{} patches where the first has {}x{}; encode all frames at one size", got.0, got.1, expected.0, expected.1)]
+    GridSize {
+        /// Rows and columns.
+        expected: (usize, usize),
+        /// Rows and columns.
+        got: (usize, usize),
+    },
+    /// Probabilities that belong to another grid, or to other classes.
+    #[error("probabilities are [{}, {}] where [{}, {}] is needed: one row per patch, one column per class", got.0, got.1, expected.0, expected.1)]
+    Probabilities {
+        /// Patches and classes.
+        expected: (usize, usize),
+        /// Patches and classes.
+        got: (usize, usize),
+    },
+    /// An option that means nothing.
+    #[error("{name} {value} is out of range: it must be {range}")]
+    Option {
+        /// "radius".
+        name: &'static str,
+        /// As asked for.
+        value: f64,
+        /// "at least 0".
+        range: &'static str,
     },
     /// A file that holds no basis.
     #[error("this is no PCA basis of dinoscope ({0}); save one from the PCA tool")]

@@ -3,6 +3,7 @@
 mod canvas;
 pub mod colormap;
 mod font;
+pub mod labels;
 mod legend;
 pub mod lines;
 pub mod matching;

@@ -1,0 +1,1 @@
+//! The kernel against a plain, dense implementation.

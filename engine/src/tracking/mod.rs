@@ -1,0 +1,17 @@
+//! Objects are labelled in one frame and followed through the clip (reference: `notebooks/segmentation_tracking.ipynb`).
+//!
+//! [`Tracker`] holds what is known of every frame and says what to propagate next; [`FrameFeatures`] keeps the features
+//! that it asks for, so that only the first pass runs a model. [`LabelMap`] is what a person sees, reads and writes.
+
+mod error;
+pub mod export;
+mod labels;
+mod patches;
+mod store;
+mod tracker;
+
+pub use error::TrackingError;
+pub use labels::LabelMap;
+pub use patches::PatchProbabilities;
+pub use store::FrameFeatures;
+pub use tracker::{Direction, Step, Stretch, Tracker, TrackingOptions};
