@@ -8,6 +8,7 @@ use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
 use crate::tracking::TrackingError;
+use crate::video::VideoError;
 
 /// Result of an engine call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,6 +29,9 @@ pub enum Error {
     /// A picture could not be read or does not fit.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// A clip could not be read or written.
+    #[error(transparent)]
+    Video(#[from] VideoError),
     /// A checkpoint could not be read, or is not a DINOv3 backbone.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -23,6 +23,7 @@ pub mod output;
 pub mod progress;
 mod recovery;
 pub mod tracking;
+pub mod video;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};

@@ -83,7 +83,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Orienta
 
 /// # Errors
 /// [`PictureError::TooLarge`], and [`PictureError::Unreadable`] for a picture without pixels.
-pub(super) fn check_dimensions(path: &Path, width: u32, height: u32) -> Result<(), PictureError> {
+pub(crate) fn check_dimensions(path: &Path, width: u32, height: u32) -> Result<(), PictureError> {
     if width == 0 || height == 0 {
         return Err(unreadable(path, "it has no pixels"));
     }
@@ -134,7 +134,7 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
 }
 
 /// `[height, width, 3]`, or `None` for floating-point samples.
-fn rgb8(image: DynamicImage) -> Option<Vec<u8>> {
+pub(crate) fn rgb8(image: DynamicImage) -> Option<Vec<u8>> {
     Some(match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),
         DynamicImage::ImageLuma8(image) => image.as_raw().iter().flat_map(|&v| [v; 3]).collect(),

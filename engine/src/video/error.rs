@@ -1,0 +1,72 @@
+//! Why a clip could not be read or written.
+
+use std::path::{Path, PathBuf};
+
+use super::Timeline;
+
+/// Why a clip could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum VideoError {
+    /// Not a clip of a known kind, or broken.
+    #[error("cannot read {} as a video: {reason}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A frame that the clip does not have.
+    #[error("{} has {len} frames, numbered from 0: there is no frame {index}", path.display())]
+    NoSuchFrame {
+        /// The file or folder.
+        path: PathBuf,
+        /// As asked for.
+        index: usize,
+        /// Frames in the clip.
+        len: usize,
+    },
+    /// A frame that the clip promises but that cannot be decoded; others may be.
+    #[error("frame {index} of {} cannot be decoded: {reason}", path.display())]
+    Frame {
+        /// The file or folder.
+        path: PathBuf,
+        /// Of the frame.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The picture's size changes within the clip.
+    #[error(
+        "frame {index} of {} has {}x{} pixels, but the clip has {}x{}: cut the clip where its size changes, or convert \
+         it to one size", path.display(), got.0, got.1, expected.0, expected.1
+    )]
+    SizeChanges {
+        /// The file or folder.
+        path: PathBuf,
+        /// Of the frame.
+        index: usize,
+        /// Width and height of the clip.
+        expected: (usize, usize),
+        /// Width and height of the frame.
+        got: (usize, usize),
+    },
+}
+
+impl VideoError {
+    pub(super) fn unreadable(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Unreadable { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    pub(super) fn frame(path: &Path, index: usize, reason: impl Into<String>) -> Self {
+        Self::Frame { path: path.to_path_buf(), index, reason: reason.into() }
+    }
+
+    /// # Errors
+    /// [`Self::NoSuchFrame`]
+    pub(super) fn check_index(path: &Path, index: usize, timeline: &Timeline) -> Result<(), Self> {
+        if index < timeline.len() {
+            return Ok(());
+        }
+        Err(Self::NoSuchFrame { path: path.to_path_buf(), index, len: timeline.len() })
+    }
+}
