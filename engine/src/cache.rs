@@ -88,9 +88,10 @@ impl FeatureCache {
         self.shrink(protected, Some(&key));
     }
 
-    /// Lets all features of a picture go.
+    /// Lets all features of a picture go; of a clip, those of all frames.
     pub fn forget(&mut self, picture: PictureId) {
-        let keys: Vec<FeatureKey> = self.entries.keys().filter(|key| key.picture == picture).cloned().collect();
+        let is_of = |key: &&FeatureKey| key.picture.document() == picture.document();
+        let keys: Vec<FeatureKey> = self.entries.keys().filter(is_of).cloned().collect();
         keys.iter().for_each(|key| self.remove(key));
     }
 
@@ -205,6 +206,9 @@ mod tests {
         cache.forget(PictureId(1));
         assert_eq!((kept(&cache), cache.used()), (vec![0, 2], 2 * ONE));
         assert!(!cache.contains(&key(1, 128)));
+        cache.insert(key(PictureId(1).at_frame(5).0, 64), features(7), &[]);
+        cache.forget(PictureId(1));
+        assert_eq!(cache.used(), 2 * ONE, "a clip goes with all its frames");
         cache.forget(PictureId(7));
         assert_eq!(cache.used(), 2 * ONE);
     }

@@ -42,6 +42,20 @@ pub enum Action {
     NextPicture,
     /// The previous one.
     PreviousPicture,
+    /// Plays the clip, or stops it.
+    Play,
+    /// One frame on.
+    NextFrame,
+    /// One frame back.
+    PreviousFrame,
+    /// The first frame that is played.
+    FirstFrame,
+    /// The last one.
+    LastFrame,
+    /// Playing begins at this frame.
+    SetIn,
+    /// Playing ends at this frame.
+    SetOut,
     /// The two pictures that are side by side change places.
     SwapSides,
     /// Another tool.
@@ -78,6 +92,10 @@ const fn command(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
 }
 
+const fn shift(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::SHIFT, key))
+}
+
 const fn command_shift(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key))
 }
@@ -91,6 +109,7 @@ pub static TABLE: &[Entry] = &[
     entry(Action::Use(ToolKind::Similarity), "Similarity", plain(Key::Num1), "Tools"),
     entry(Action::Use(ToolKind::Pca), "PCA", plain(Key::Num2), "Tools"),
     entry(Action::Use(ToolKind::Matching), "Matching", plain(Key::Num3), "Tools"),
+    entry(Action::Use(ToolKind::Tracking), "Tracking", plain(Key::Num4), "Tools"),
     entry(Action::Open, "Open…", plain(Key::O), "Files"),
     entry(Action::OpenWorkspace, "Open workspace…", command_shift(Key::O), "Files"),
     entry(Action::SaveWorkspace, "Save workspace…", command(Key::S), "Files"),
@@ -101,6 +120,13 @@ pub static TABLE: &[Entry] = &[
     entry(Action::PreviousPicture, "Previous picture", plain(Key::PageUp), "Files"),
     entry(Action::Models, "Models…", plain(Key::M), "Files"),
     entry(Action::Quit, "Quit", command(Key::Q), "Files"),
+    entry(Action::Play, "Play or stop", plain(Key::K), "Video"),
+    entry(Action::NextFrame, "Next frame", plain(Key::Period), "Video"),
+    entry(Action::PreviousFrame, "Previous frame", plain(Key::Comma), "Video"),
+    entry(Action::FirstFrame, "First frame", plain(Key::Home), "Video"),
+    entry(Action::LastFrame, "Last frame", plain(Key::End), "Video"),
+    entry(Action::SetIn, "Begin at this frame", plain(Key::I), "Video"),
+    entry(Action::SetOut, "End at this frame", shift(Key::I), "Video"),
     entry(Action::Undo, "Undo", command(Key::Z), "Edit"),
     entry(Action::Redo, "Redo", command_shift(Key::Z), "Edit"),
     entry(Action::Copy, "Copy picture", command(Key::C), "Edit"),

@@ -78,6 +78,8 @@ pub enum Purpose {
     SaveWorkspace,
     /// The mask of this picture's foreground.
     Mask(PictureId),
+    /// The objects of this frame of a clip.
+    Labels(PictureId),
     /// A PCA basis to use.
     Basis,
     /// Where this is written, with its metadata.

@@ -9,20 +9,24 @@ use dinoscope_engine::gpu::PictureTexture;
 use dinoscope_engine::image::Picture;
 use egui::TextureHandle;
 
+use super::player::Player;
+
 /// Where a document comes from, as a workspace remembers it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Origin {
-    /// A file.
+    /// A file with a picture.
     File(PathBuf),
+    /// A file or folder with a clip.
+    Clip(PathBuf),
     /// A sample picture of that name.
     Sample(String),
     /// The clipboard: gone when the program ends.
     Clipboard,
 }
 
-/// An open picture.
+/// An open picture or clip.
 pub struct Document {
-    /// Its name among commands and features.
+    /// Its name among commands and features; of a clip, that of the frame that is shown.
     pub id: PictureId,
     /// For people: the file's name.
     pub name: String,
@@ -30,6 +34,10 @@ pub struct Document {
     pub origin: Origin,
     /// How far it is.
     pub content: Content,
+    /// Where it is a clip that was opened.
+    pub player: Option<Player>,
+    /// Of a clip that is being opened: first and last frame that are to be played, where not all are.
+    pub span: Option<(usize, usize)>,
 }
 
 /// How far a document is.
@@ -63,7 +71,22 @@ impl Loaded {
     }
 }
 
+impl Origin {
+    /// Where it is on the disk.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Clip(path) => Some(path),
+            Self::Sample(_) | Self::Clipboard => None,
+        }
+    }
+}
+
 impl Document {
+    /// Whether `id` names it, or any frame of it.
+    pub fn is(&self, id: PictureId) -> bool {
+        self.id.document() == id.document()
+    }
+
     /// The picture in small, once it was decoded.
     pub fn thumbnail(&self) -> Option<&TextureHandle> {
         match &self.content {
@@ -86,7 +109,9 @@ impl Document {
 #[derive(Default)]
 pub struct Documents {
     all: Vec<Document>,
+    /// As [`PictureId::document`] names it.
     active: Option<PictureId>,
+    /// Likewise.
     partner: Option<PictureId>,
     next: u64,
 }
@@ -96,7 +121,7 @@ impl Documents {
     pub fn add(&mut self, name: String, origin: Origin) -> PictureId {
         let id = PictureId(self.next);
         self.next += 1;
-        self.all.push(Document { id, name, origin, content: Content::Loading });
+        self.all.push(Document { id, name, origin, content: Content::Loading, player: None, span: None });
         if self.active.is_none() {
             self.active = Some(id);
         }
@@ -123,19 +148,19 @@ impl Documents {
         self.all.is_empty()
     }
 
-    /// The picture of that name.
+    /// The picture of that name, or the clip that a frame of that name belongs to.
     pub fn get(&self, id: PictureId) -> Option<&Document> {
-        self.all.iter().find(|document| document.id == id)
+        self.all.iter().find(|document| document.is(id))
     }
 
     /// For changing it.
     pub fn get_mut(&mut self, id: PictureId) -> Option<&mut Document> {
-        self.all.iter_mut().find(|document| document.id == id)
+        self.all.iter_mut().find(|document| document.is(id))
     }
 
-    /// The open picture of that file.
+    /// The open picture or clip of that file.
     pub fn of_file(&self, path: &Path) -> Option<PictureId> {
-        let same = |document: &&Document| matches!(&document.origin, Origin::File(known) if known == path);
+        let same = |document: &&Document| document.origin.path() == Some(path);
         self.all.iter().find(same).map(|document| document.id)
     }
 
@@ -146,12 +171,13 @@ impl Documents {
 
     /// Its name.
     pub fn active_id(&self) -> Option<PictureId> {
-        self.active
+        self.active().map(|document| document.id)
     }
 
     /// Works on another one.
     pub fn activate(&mut self, id: PictureId) {
         if self.get(id).is_some() {
+            let id = id.document();
             if self.partner == Some(id) {
                 self.partner = self.active;
             }
@@ -161,16 +187,15 @@ impl Documents {
 
     /// Works on the one `step` further in the filmstrip, around its ends.
     pub fn step(&mut self, step: isize) {
-        let Some(position) = self.all.iter().position(|document| Some(document.id) == self.active) else { return };
+        let Some(position) = self.active_position() else { return };
         let next = (position as isize + step).rem_euclid(self.all.len() as isize) as usize;
         self.activate(self.all[next].id);
     }
 
     /// The second picture where two are compared: the chosen one, else the active one's neighbour.
     pub fn partner_id(&self) -> Option<PictureId> {
-        let is_other = |id: &PictureId| Some(*id) != self.active && self.get(*id).is_some();
-        self.partner.filter(is_other).or_else(|| {
-            let position = self.all.iter().position(|document| Some(document.id) == self.active)?;
+        self.chosen_partner().filter(|id| Some(id.document()) != self.active).or_else(|| {
+            let position = self.active_position()?;
             let neighbours = self.all[position..].iter().skip(1).chain(self.all[..position].iter().rev());
             neighbours.map(|document| document.id).next()
         })
@@ -178,13 +203,19 @@ impl Documents {
 
     /// The second picture as it was chosen, if it was.
     pub fn chosen_partner(&self) -> Option<PictureId> {
-        self.partner.filter(|&id| self.get(id).is_some())
+        self.partner.and_then(|id| self.get(id)).map(|document| document.id)
+    }
+
+    fn active_position(&self) -> Option<usize> {
+        let active = self.active?;
+        self.all.iter().position(|document| document.is(active))
     }
 
     /// Chooses the second picture; the active one exchanges places.
     pub fn set_partner(&mut self, id: PictureId) {
+        let id = id.document();
         if Some(id) == self.active {
-            self.active = self.partner_id();
+            self.active = self.partner_id().map(PictureId::document);
         }
         self.partner = Some(id);
     }
@@ -212,17 +243,19 @@ impl Documents {
 
     /// The active picture and its partner change places, where there are two.
     pub fn swap_sides(&mut self) {
-        if let (Some(active), Some(_)) = (self.active, self.partner_id()) {
+        if let (Some(active), Some(_)) = (self.active_id(), self.partner_id()) {
             self.set_partner(active);
         }
     }
 
     /// Closes a picture; its neighbour becomes active.
     pub fn close(&mut self, id: PictureId) {
-        let Some(position) = self.all.iter().position(|document| document.id == id) else { return };
+        let Some(position) = self.all.iter().position(|document| document.is(id)) else { return };
         self.all.remove(position);
+        let id = id.document();
         if self.active == Some(id) {
-            self.active = self.all.get(position.min(self.all.len().saturating_sub(1))).map(|document| document.id);
+            let neighbour = self.all.get(position.min(self.all.len().saturating_sub(1)));
+            self.active = neighbour.map(|document| document.id.document());
         }
         if self.partner == Some(id) {
             self.partner = None;

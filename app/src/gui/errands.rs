@@ -6,8 +6,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use dinoscope_engine::analysis::pca::Basis;
+use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::output::write_atomically;
+use dinoscope_engine::tracking::LabelMap;
 use egui::ColorImage;
 
 use super::files::{self, Circumstances, Found};
@@ -26,6 +28,8 @@ pub enum Errand {
     ReadWorkspace(PathBuf, Start),
     /// Read a PCA basis.
     ReadBasis(PathBuf),
+    /// Read the objects of a frame.
+    ReadLabels(PictureId, PathBuf),
     /// Turn what was pasted into a picture.
     Paste(Arc<ColorImage>),
     /// Thumbnails of the sample pictures.
@@ -53,6 +57,8 @@ pub enum Report {
     Workspace(PathBuf, Start, Result<Option<Box<workspace::Read>>, String>),
     /// [`Errand::ReadBasis`]: the file's name, and what it holds or why nothing.
     Basis(String, Result<Basis, String>),
+    /// [`Errand::ReadLabels`]
+    Labels(PictureId, Result<LabelMap, String>),
     /// [`Errand::Paste`]
     Pasted(Picture),
     /// [`Errand::Samples`]: the sample's place, and its thumbnail.
@@ -137,6 +143,10 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             report(Report::Basis(name, read_basis(&path)));
         }
+        Errand::ReadLabels(picture, path) => {
+            let labels = LabelMap::read(&path, Some(VOID)).map_err(|error| error.to_string());
+            report(Report::Labels(picture, labels));
+        }
         Errand::Paste(image) => {
             if let Some(picture) = on_white(&image) {
                 report(Report::Pasted(picture));
@@ -155,6 +165,9 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
         }
     }
 }
+
+/// The id that data sets give to what belongs to no object and is not to be counted.
+const VOID: u8 = 255;
 
 /// Largest file that is read as a basis, in bytes.
 const MOST_BASIS_BYTES: u64 = 64 << 20;

@@ -4,15 +4,20 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use dinoscope_engine::video::is_video;
+
 /// Pictures taken from one folder.
 const MOST_IN_FOLDER: usize = 500;
+
+/// A folder of fewer numbered pictures holds pictures; of more, the frames of a clip.
+const LEAST_IN_CLIP: usize = 12;
 
 /// Grey levels or colours of a mask: a drawing or photograph has more.
 const MOST_MASK_LEVELS: usize = 8;
 
 /// What can be opened, for sentences.
-pub const OPENABLE: &str = "pictures (JPEG, PNG, WebP, TIFF, BMP, GIF), folders of them, checkpoints (.pth, \
-                            .safetensors), masks (PNG) and workspaces";
+pub const OPENABLE: &str = "pictures (JPEG, PNG, WebP, TIFF, BMP, GIF), videos, folders of pictures, checkpoints \
+                            (.pth, .safetensors), masks (PNG) and workspaces";
 
 /// Endings of picture files.
 pub const PICTURE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif"];
@@ -20,12 +25,14 @@ pub const PICTURE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "ti
 pub const CHECKPOINT_ENDINGS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
 /// Ending of workspaces, in two parts.
 pub const WORKSPACE_ENDING: &str = "dinoscope.json";
-const VIDEO_ENDINGS: [&str; 8] = ["mp4", "mov", "mkv", "webm", "avi", "m4v", "mpg", "mpeg"];
+/// Endings of video files.
+pub const VIDEO_ENDINGS: [&str; 8] = ["mp4", "mov", "mkv", "webm", "avi", "m4v", "mpg", "mpeg"];
 
 /// What one path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Picture,
+    Clip,
     Mask,
     Folder(Vec<PathBuf>),
     Checkpoint,
@@ -47,6 +54,8 @@ pub struct Circumstances {
 pub struct Found {
     /// Pictures to open.
     pub pictures: Vec<PathBuf>,
+    /// Clips to open.
+    pub clips: Vec<PathBuf>,
     /// The foreground of the active picture.
     pub mask: Option<PathBuf>,
     /// A model to load.
@@ -63,6 +72,7 @@ pub fn look(paths: &[PathBuf], circumstances: Circumstances) -> Found {
     for path in paths {
         match kind(path, circumstances) {
             Kind::Picture => found.pictures.push(path.clone()),
+            Kind::Clip => found.clips.push(path.clone()),
             Kind::Folder(pictures) => found.pictures.extend(pictures),
             Kind::Mask => found.mask = Some(path.clone()),
             Kind::Checkpoint => found.checkpoint = Some(path.clone()),
@@ -85,6 +95,11 @@ impl Found {
             1 => parts.push("open this picture".to_owned()),
             count => parts.push(format!("open {count} pictures")),
         }
+        match self.clips.len() {
+            0 => {}
+            1 => parts.push("open this video".to_owned()),
+            count => parts.push(format!("open {count} videos")),
+        }
         if self.mask.is_some() {
             parts.push("use this mask as the picture's foreground".to_owned());
         }
@@ -105,7 +120,11 @@ impl Found {
 
     /// Whether anything will happen.
     pub fn is_useful(&self) -> bool {
-        !self.pictures.is_empty() || self.mask.is_some() || self.checkpoint.is_some() || self.workspace.is_some()
+        !self.pictures.is_empty()
+            || !self.clips.is_empty()
+            || self.mask.is_some()
+            || self.checkpoint.is_some()
+            || self.workspace.is_some()
     }
 }
 
@@ -124,9 +143,15 @@ fn kind(path: &Path, circumstances: Circumstances) -> Kind {
     if name.to_lowercase().ends_with(WORKSPACE_ENDING) {
         Kind::Workspace
     } else if is_picture(&start) {
-        if is_mask(path, &start, circumstances) { Kind::Mask } else { Kind::Picture }
-    } else if is_any(&VIDEO_ENDINGS) {
-        Kind::Refused(format!("{name} is a video, which this version does not play: extract frames as pictures"))
+        if is_mask(path, &start, circumstances) {
+            Kind::Mask
+        } else if is_video(path) {
+            Kind::Clip
+        } else {
+            Kind::Picture
+        }
+    } else if is_any(&VIDEO_ENDINGS) || is_video(path) {
+        Kind::Clip
     } else if start.get(8) == Some(&b'{') && (start.len() > 9) {
         safetensors(path, &start, &name)
     } else if is_any(&CHECKPOINT_ENDINGS) {
@@ -219,6 +244,9 @@ fn folder(path: &Path, name: &str) -> Kind {
     };
     let is_picture = |path: &PathBuf| PICTURE_ENDINGS.contains(&ending(path).as_str()) && path.is_file();
     let mut pictures: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_picture).collect();
+    if pictures.len() >= LEAST_IN_CLIP && is_video(path) {
+        return Kind::Clip;
+    }
     pictures.sort();
     pictures.truncate(MOST_IN_FOLDER);
     if pictures.is_empty() {
@@ -311,6 +339,17 @@ mod tests {
     }
 
     #[test]
+    fn many_numbered_pictures_are_a_clip() {
+        let names: Vec<String> = (0..LEAST_IN_CLIP).map(|number| format!("{number:05}.png")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        let folder = folder_with(&files);
+        let look = || look(&[folder.path().to_path_buf()], Circumstances::default());
+        assert_eq!(look().announcement(), "Open this video");
+        fs::remove_file(folder.path().join(&names[3])).expect("removed");
+        assert_eq!(look().pictures.len(), LEAST_IN_CLIP - 1);
+    }
+
+    #[test]
     fn each_kind_of_file_does_what_one_expects() {
         let exported =
             [&[60u8, 0, 0, 0, 0, 0, 0, 0][..], br#"{"__metadata__":{"software":"dinoscope 0.1.0"}}"#].concat();
@@ -328,10 +367,10 @@ mod tests {
         assert_eq!(look("photo.dat").announcement(), "Open this picture");
         assert_eq!(look("weights.pth").announcement(), "Load this checkpoint");
         assert_eq!(look("weights.safetensors").announcement(), "Load this checkpoint");
+        assert_eq!(look("clip.mp4").announcement(), "Open this video");
         assert_eq!(look("work.dinoscope.json").announcement(), "Open this workspace");
         for (name, word) in [
             ("features.safetensors", "not a model"),
-            ("clip.mp4", "extract frames"),
             ("broken.png", "damaged"),
             ("notes.txt", "checkpoints"),
             ("missing.png", "cannot be read"),

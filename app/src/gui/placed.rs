@@ -6,6 +6,8 @@ use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
 use serde::{Deserialize, Serialize};
 
+use super::masks::ClipMasks;
+
 /// A point in pixels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelPoint {
@@ -130,6 +132,8 @@ pub struct Placed {
     pub foregrounds: BTreeMap<PictureId, Painting>,
     /// The pinned pair of two pictures that are matched.
     pub pin: Option<Pin>,
+    /// Objects that are followed, by clip ([`PictureId::document`]).
+    pub clips: BTreeMap<PictureId, ClipMasks>,
 }
 
 /// Steps that can be undone.

@@ -1,5 +1,7 @@
 //! What all parts of the window share: pictures, features, what is placed, what runs, what went wrong.
 
+mod clips;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use super::notices::Notices;
 use super::openings::Openings;
 use super::overlay::PicturePainter;
 use super::placed::History;
+use super::player::Player;
 use super::samples::{self, SAMPLES};
 use super::settings::Settings;
 use super::tools::foreground::Foregrounds;
@@ -175,8 +178,10 @@ impl Shared {
     /// Tries a picture again that could not be read.
     pub fn reopen(&mut self, picture: PictureId) {
         let Some(document) = self.documents.get_mut(picture) else { return };
+        let id = document.id;
         let source = match &document.origin {
             Origin::File(path) => PictureSource::File(path.clone()),
+            Origin::Clip(path) => PictureSource::Clip(path.clone()),
             Origin::Sample(name) => match samples::find(name) {
                 Some(sample) => PictureSource::Embedded { name: sample.name, bytes: sample.bytes },
                 None => return,
@@ -184,7 +189,7 @@ impl Shared {
             Origin::Clipboard => return,
         };
         document.content = Content::Loading;
-        self.decode(picture, source);
+        self.decode(id, source);
     }
 
     /// Reads the pixels of a picture that is open, once its turn comes.
@@ -201,9 +206,11 @@ impl Shared {
         self.cache.forget(picture);
         self.foregrounds.forget(picture);
         self.placed.purge(|placed| {
-            placed.queries.retain(|query| query.picture != picture);
-            placed.foregrounds.remove(&picture);
-            placed.pin.take_if(|pin| pin.picture == picture);
+            let is_of = |id: PictureId| id.document() == picture.document();
+            placed.queries.retain(|query| !is_of(query.picture));
+            placed.foregrounds.retain(|&id, _| !is_of(id));
+            placed.clips.retain(|&id, _| !is_of(id));
+            placed.pin.take_if(|pin| is_of(pin.picture));
         });
     }
 
@@ -344,7 +351,7 @@ impl Shared {
             .filter(|id| seen.insert(*id))
             .filter(|id| !self.has_features(*id) && self.encode_failure(*id).is_none())
             .filter(|id| has_room || visible.contains(id))
-            .filter(|id| self.documents.get(*id).is_some_and(|document| document.loaded().is_some()))
+            .filter(|id| self.pixels(*id).is_some())
             .collect();
         // A few at a time: what is read for its features rests again once they are there.
         let resting = pictures.iter().copied().filter(|id| self.is_resting(*id) && !self.has_features(*id));
@@ -356,8 +363,7 @@ impl Shared {
             return;
         }
         let jobs = keys.iter().zip(&missing).filter_map(|(key, &id)| {
-            let picture = Arc::clone(&self.documents.get(id)?.loaded()?.pixels);
-            Some(EncodeJob { key: key.clone(), picture, filter: self.filter })
+            Some(EncodeJob { key: key.clone(), pixels: self.pixels(id)?, filter: self.filter })
         });
         let jobs: Vec<EncodeJob> = jobs.collect();
         // What arrives shortens the list by itself; only another order or another picture is news to the worker.
@@ -392,6 +398,14 @@ impl Shared {
                     self.last_encode = Some(LastEncode { model: Arc::clone(&key.model), grid, time });
                     self.wanted.retain(|wanted| *wanted != key);
                     self.cache.insert(key, features, protected);
+                    continue;
+                }
+                outcome @ (Outcome::TrackingBegins { .. } | Outcome::Tracked { .. }) => {
+                    for_tools.push(Event { id, outcome });
+                    continue;
+                }
+                Outcome::Preview { picture, thumbnail } => {
+                    self.take_preview(context, picture, &thumbnail);
                     continue;
                 }
                 Outcome::EncodeFailed { key, message } => {
@@ -448,22 +462,24 @@ impl Shared {
 
     fn finish(&mut self, context: &egui::Context, id: RequestId, outcome: Outcome, for_tools: &mut Vec<Event>) {
         match outcome {
-            Outcome::Opened { picture, pixels, texture, thumbnail } => {
+            Outcome::Opened { picture, pixels, texture, thumbnail, clip } => {
                 let Some(document) = self.documents.get_mut(picture) else { return };
+                if let Some(clip) = clip {
+                    let player = document.player.take().filter(|player| player.clip.info == clip.info);
+                    document.player = Some(player.unwrap_or_else(|| Player::new(clip, picture.frame(), document.span)));
+                }
                 let Some(texture) = texture else {
                     document.content = Content::Failed("The graphics device could not take this picture".to_owned());
                     return;
                 };
-                let size = [thumbnail.width, thumbnail.height];
-                let thumbnail = egui::ColorImage::from_rgb(size, &thumbnail.rgb);
-                let name = format!("thumbnail {}", picture.0);
-                let thumbnail = context.load_texture(name, thumbnail, egui::TextureOptions::LINEAR);
+                let thumbnail = clips::small_texture(context, picture, &thumbnail);
                 let seen = Instant::now();
                 document.content = Content::Ready(Loaded { pixels, texture, thumbnail, seen });
                 let needed: HashSet<PictureId> = self.wanted.iter().map(|key| key.picture).collect();
                 let active = [self.documents.active_id(), self.documents.partner_id(), Some(picture)];
                 self.documents.rest(PIXEL_BUDGET, &|id| active.contains(&Some(id)) || needed.contains(&id));
             }
+            Outcome::Frame { picture, pixels, texture } => self.take_frame(id, picture, pixels, texture),
             Outcome::ModelReady(info) if info.choice == *self.model.choice => {
                 if let ModelSource::Path(path) = &info.choice.source {
                     self.settings.remember_checkpoint(path);
@@ -471,6 +487,7 @@ impl Shared {
                 self.model.state = ModelState::Ready(info);
             }
             Outcome::Failed(failure) if self.model.loading == Some(id) => self.model_failed(failure),
+            Outcome::Failed(failure) if self.frame_failed(id) => self.notices.error(&failure.message, None),
             outcome => for_tools.push(Event { id, outcome }),
         }
     }

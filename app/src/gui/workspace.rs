@@ -33,6 +33,9 @@ pub struct Workspace {
     pub version: u32,
     /// In the order of the filmstrip.
     pub pictures: Vec<Origin>,
+    /// Of clips: which frame is shown, and which are played; by place.
+    #[serde(default)]
+    pub clips: BTreeMap<usize, ClipPosition>,
     /// Place of the one worked on.
     pub active: Option<usize>,
     /// Place of the second one, where it was chosen.
@@ -61,6 +64,15 @@ pub struct Workspace {
     pub size: Option<SizeRule>,
 }
 
+/// What of a clip is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClipPosition {
+    /// The frame that is shown.
+    pub frame: usize,
+    /// First and last frame that are played, tracked and recorded; all where there is none.
+    pub span: Option<(usize, usize)>,
+}
+
 /// A workspace that was read, and which of its pictures are gone.
 #[derive(Clone, Debug)]
 pub struct Read {
@@ -73,14 +85,21 @@ pub struct Read {
 impl Workspace {
     /// What is open now. Pictures from the clipboard have no file and are left out.
     pub fn of(documents: &Documents, placed: &Placed, foregrounds: &Choices, camera: &Camera) -> Self {
-        let kept = documents.iter().filter(|document| document.origin != Origin::Clipboard);
+        let kept = || documents.iter().filter(|document| document.origin != Origin::Clipboard);
+        let positions = kept().enumerate().filter_map(|(place, document)| {
+            let player = document.player.as_ref()?;
+            let span = player.is_cut().then(|| player.span().into_inner());
+            Some((place, ClipPosition { frame: document.id.frame(), span }))
+        });
+        let clips = positions.collect();
         let (ids, pictures): (Vec<PictureId>, Vec<Origin>) =
-            kept.map(|document| (document.id, document.origin.clone())).unzip();
-        let place = |id: PictureId| ids.iter().position(|&known| known == id);
-        let number = |id: PictureId| place(id).map(|place| PictureId(place as u64));
+            kept().map(|document| (document.id, document.origin.clone())).unzip();
+        let place = |id: PictureId| ids.iter().position(|known| known.document() == id.document());
+        let number = |id: PictureId| place(id).map(|place| PictureId(place as u64).at_frame(id.frame()));
         Self {
             version: VERSION,
             pictures,
+            clips,
             active: documents.active_id().and_then(place),
             partner: documents.chosen_partner().and_then(place),
             placed: renamed(placed, number),
@@ -120,6 +139,7 @@ impl Workspace {
         let workspace: Self = serde_json::from_value(content).map_err(damaged)?;
         let is_gone = |origin: &Origin| match origin {
             Origin::File(path) => !path.is_file(),
+            Origin::Clip(path) => !path.exists(),
             Origin::Sample(name) => samples::find(name).is_none(),
             Origin::Clipboard => true,
         };
@@ -141,7 +161,10 @@ impl Workspace {
     /// What is placed on pictures that have new names, and which of their patches count; `names` in the order of
     /// [`Workspace::pictures`].
     pub fn on_pictures(&self, names: &[Option<PictureId>]) -> (Placed, Choices) {
-        let name = |PictureId(place)| names.get(usize::try_from(place).ok()?).copied().flatten();
+        let name = |id: PictureId| {
+            let place = usize::try_from(id.document().0).ok()?;
+            Some(names.get(place).copied().flatten()?.at_frame(id.frame()))
+        };
         (renamed(&self.placed, name), self.foregrounds.renamed(name))
     }
 }
@@ -152,7 +175,7 @@ impl Read {
         let mut places: Vec<usize> = self.vanished.iter().copied().collect();
         places.sort_unstable();
         let name = |place: usize| match &self.workspace.pictures[place] {
-            Origin::File(path) => path.display().to_string(),
+            Origin::File(path) | Origin::Clip(path) => path.display().to_string(),
             Origin::Sample(name) => name.clone(),
             Origin::Clipboard => "a picture from the clipboard".to_owned(),
         };
@@ -175,10 +198,12 @@ fn renamed(placed: &Placed, name: impl Fn(PictureId) -> Option<PictureId>) -> Pl
         Some(PlacedQuery { picture, ..query.clone() })
     });
     let foregrounds = placed.foregrounds.iter();
+    let clips = placed.clips.iter();
     let pin = placed.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() }));
     Placed {
         pin,
         queries: queries.collect(),
+        clips: clips.filter_map(|(id, masks)| Some((name(*id)?.document(), masks.clone()))).collect(),
         foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
     }
 }

@@ -6,6 +6,7 @@ pub mod matching;
 pub mod pairs;
 pub mod pca;
 pub mod propagation;
+pub mod region;
 pub mod similarity;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3};
 
+use super::clip::Clip;
+use super::track::TrackRequest;
 use crate::analysis::clustering::{ClusterOptions, Labels};
 use crate::analysis::matching::{MatchOptions, Pair};
 use crate::analysis::pca::{Basis, Scores};
@@ -16,14 +18,35 @@ use crate::encoder::ModelSource;
 use crate::features::Geometry;
 use crate::hub::Source;
 use crate::image::{Filter, Picture};
+use crate::{Cancel, Result};
 
 /// Names a command among all that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// Names a picture that the window has opened.
+/// Names a picture that the window has opened: a still, or one frame of a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct PictureId(pub u64);
+
+impl PictureId {
+    /// Low bits that number documents; those above number the frames of a clip.
+    const DOCUMENT_BITS: u32 = 32;
+
+    /// The still or the clip that it belongs to; the same as the name of a clip's first frame.
+    pub fn document(self) -> Self {
+        Self(self.0 & ((1 << Self::DOCUMENT_BITS) - 1))
+    }
+
+    /// Place in the clip; 0 for stills.
+    pub fn frame(self) -> usize {
+        (self.0 >> Self::DOCUMENT_BITS) as usize
+    }
+
+    /// Another frame of the same clip.
+    pub fn at_frame(self, frame: usize) -> Self {
+        Self(self.document().0 | (frame as u64) << Self::DOCUMENT_BITS)
+    }
+}
 
 /// A model as a person chooses it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -41,6 +64,8 @@ pub struct ModelChoice {
 pub enum PictureSource {
     /// A file.
     File(PathBuf),
+    /// A file or folder with a clip; the picture's name tells the frame.
+    Clip(PathBuf),
     /// An encoded picture that is part of the program.
     Embedded {
         /// For messages.
@@ -58,9 +83,31 @@ pub struct EncodeJob {
     /// What the features are stored under. Its model must be the one loaded last.
     pub key: FeatureKey,
     /// The picture.
-    pub picture: Arc<Picture>,
+    pub pixels: PixelSource,
     /// How it is resized.
     pub filter: Filter,
+}
+
+/// Where the pixels of an [`EncodeJob`] are.
+#[derive(Clone, Debug)]
+pub enum PixelSource {
+    /// At hand.
+    Loaded(Arc<Picture>),
+    /// In a clip, at the frame that the picture's name tells.
+    Clip(Clip),
+}
+
+impl PixelSource {
+    /// The pixels of `picture`.
+    ///
+    /// # Errors
+    /// As [`Clip::frame`].
+    pub fn read(&self, picture: PictureId, cancel: &Cancel) -> Result<Arc<Picture>> {
+        match self {
+            Self::Loaded(pixels) => Ok(Arc::clone(pixels)),
+            Self::Clip(clip) => clip.frame(picture.frame(), cancel),
+        }
+    }
 }
 
 /// Features of one picture with the patches that count.
@@ -227,10 +274,28 @@ pub enum Command {
         /// Where it comes from.
         source: PictureSource,
     },
+    /// Decode another frame of a clip and put it on the graphics device. Only the newest counts for each clip.
+    Frame {
+        /// The frame.
+        picture: PictureId,
+        /// Its clip.
+        clip: Clip,
+    },
+    /// Thumbnails of some frames of a clip. Only the newest counts for each clip.
+    Preview {
+        /// Any frame of the clip.
+        picture: PictureId,
+        /// The clip; it is opened once more, so that nobody waits for its thumbnails.
+        clip: Clip,
+        /// In the order they are wanted.
+        frames: Vec<usize>,
+    },
     /// Load a model and let the one before go, with what it was still to encode. Only the newest counts.
     LoadModel(ModelChoice),
     /// Encode these pictures, most urgent first. Replaces the list before: what is not on the new one is stopped.
     Encode(Vec<EncodeJob>),
+    /// Follow objects through a clip. Only the newest counts.
+    Track(TrackRequest),
     /// Only the newest counts.
     Pca(PcaRequest),
     /// Only the newest counts.
@@ -277,7 +342,9 @@ impl Command {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Open { .. } | Self::ListModels => Lane::Files,
-            Self::LoadModel(_) | Self::Encode(_) => Lane::Model,
+            Self::Frame { .. } => Lane::Frames,
+            Self::Preview { .. } => Lane::Previews,
+            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) => Lane::Model,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
             // Deleting waits for downloads, whose files it could take away.
@@ -288,13 +355,18 @@ impl Command {
     /// Whether `older`, sent before and not finished yet, is not wanted any more.
     pub fn replaces(&self, older: &Self) -> bool {
         match (self, older) {
-            (Self::LoadModel(_), Self::LoadModel(_) | Self::Encode(_))
+            (Self::LoadModel(_), Self::LoadModel(_) | Self::Encode(_) | Self::Track(_))
             | (Self::Encode(_), Self::Encode(_))
+            | (Self::Track(_), Self::Track(_))
             | (Self::Pca(_), Self::Pca(_))
             | (Self::Cluster(_), Self::Cluster(_))
             | (Self::Match(_), Self::Match(_))
             | (Self::Thin(_), Self::Thin(_)) => true,
             (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
+            (Self::Frame { picture: newer, .. }, Self::Frame { picture: older, .. })
+            | (Self::Preview { picture: newer, .. }, Self::Preview { picture: older, .. }) => {
+                newer.document() == older.document()
+            }
             _ => false,
         }
     }
@@ -305,6 +377,10 @@ impl Command {
 pub enum Lane {
     /// Decoding and listing.
     Files,
+    /// Frames of clips.
+    Frames,
+    /// Thumbnails of clips.
+    Previews,
     /// The model: loading and encoding.
     Model,
     /// What reads features.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ndarray::{Array2, Array3};
 
+use super::clip::Clip;
 use super::command::{ModelChoice, PictureId, RequestId};
+use super::track::TrackedLabels;
 use crate::analysis::clustering::Labels;
 use crate::analysis::matching::{Nearest, Pair};
 use crate::analysis::pca::{Basis, Scores};
@@ -83,6 +85,24 @@ pub enum Outcome {
         texture: Option<Arc<PictureTexture>>,
         /// At most 256 pixels on a side.
         thumbnail: Picture,
+        /// Where it is a frame of a clip.
+        clip: Option<Clip>,
+    },
+    /// [`super::Command::Frame`]
+    Frame {
+        /// The frame.
+        picture: PictureId,
+        /// Its pixels.
+        pixels: Arc<Picture>,
+        /// On the device; `None` without one.
+        texture: Option<Arc<PictureTexture>>,
+    },
+    /// One frame of [`super::Command::Preview`]. Not the last event of the command.
+    Preview {
+        /// The frame.
+        picture: PictureId,
+        /// At most 256 pixels on a side.
+        thumbnail: Picture,
     },
     /// [`super::Command::LoadModel`]
     ModelReady(ModelInfo),
@@ -108,6 +128,21 @@ pub enum Outcome {
         key: FeatureKey,
         /// One sentence.
         message: String,
+    },
+    /// [`super::Command::Track`]: which frames are still as they were tracked before; others count no more. Not the last
+    /// event of the command.
+    TrackingBegins {
+        /// The clip.
+        picture: PictureId,
+        /// In order; those with a mask too.
+        kept: Vec<usize>,
+    },
+    /// One frame of [`super::Command::Track`]. Not the last event of the command.
+    Tracked {
+        /// The frame.
+        picture: PictureId,
+        /// What is known of it.
+        tracked: Arc<TrackedLabels>,
     },
     /// [`super::Command::Pca`]
     Pca {
@@ -142,7 +177,7 @@ pub enum Outcome {
     },
     /// [`super::Command::RemoveModel`] and [`super::Command::ListModels`]
     Models(Vec<StoredModel>),
-    /// [`super::Command::Encode`] has worked off its list.
+    /// [`super::Command::Encode`], [`super::Command::Preview`] and [`super::Command::Track`] have worked off their lists.
     Finished,
     /// One sentence that says what to do. The program goes on.
     Failed(Failure),

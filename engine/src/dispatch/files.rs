@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::failure::outcome;
-use super::lane::Worker;
-use super::{Command, Outcome, PictureId, PictureSource, download};
+use super::lane::{Job, Worker};
+use super::{Clip, Command, Outcome, PictureId, PictureSource, download};
 use crate::Result;
 use crate::gpu::{Gpu, PictureTexture};
 use crate::hub::HubConfig;
@@ -16,32 +16,39 @@ pub const THUMBNAIL: usize = 256;
 
 /// For [`super::Lane::Files`].
 pub fn worker(gpu: Option<Gpu>, hub: HubConfig) -> Worker {
-    Box::new(move |_, command| match command {
-        Command::Open { picture, source } => outcome(open(*picture, source, gpu.as_ref())),
+    Box::new(move |job, command| match command {
+        Command::Open { picture, source } => outcome(open(*picture, source, gpu.as_ref(), job)),
         Command::ListModels => Outcome::Models(download::stored(&hub)),
         other => unreachable!("{other:?} runs on another lane"),
     })
 }
 
-fn open(picture: PictureId, source: &PictureSource, gpu: Option<&Gpu>) -> Result<Outcome> {
+fn open(picture: PictureId, source: &PictureSource, gpu: Option<&Gpu>, job: &Job<'_>) -> Result<Outcome> {
+    let mut clip = None;
     let pixels = match source {
         PictureSource::File(path) => Arc::new(image::decode::read(path)?),
+        PictureSource::Clip(path) => clip.insert(Clip::open(path)?).frame(picture.frame(), job.cancel())?,
         PictureSource::Embedded { name, bytes } => Arc::new(image::decode::from_bytes(Path::new(name), bytes)?),
         PictureSource::Pixels(pixels) => Arc::clone(pixels),
     };
     let thumbnail = thumbnail(&pixels);
-    let texture = gpu.and_then(|gpu| match PictureTexture::upload(gpu, &pixels) {
+    let texture = texture(gpu, &pixels);
+    Ok(Outcome::Opened { picture, pixels, texture, thumbnail, clip })
+}
+
+/// The picture on the graphics device, where there is one and it has room.
+pub fn texture(gpu: Option<&Gpu>, pixels: &Picture) -> Option<Arc<PictureTexture>> {
+    match PictureTexture::upload(gpu?, pixels) {
         Ok(texture) => Some(Arc::new(texture)),
         Err(error) => {
             log::warn!("{error}");
             None
         }
-    });
-    Ok(Outcome::Opened { picture, pixels, texture, thumbnail })
+    }
 }
 
 /// The picture at no more than [`THUMBNAIL`] pixels on a side.
-fn thumbnail(picture: &Picture) -> Picture {
+pub fn thumbnail(picture: &Picture) -> Picture {
     let longest = picture.width.max(picture.height);
     if longest <= THUMBNAIL {
         return picture.clone();

@@ -5,6 +5,7 @@
 //! newest counts stops the older one and takes its place.
 
 mod analysis;
+mod clip;
 mod command;
 mod download;
 mod encode_list;
@@ -17,11 +18,15 @@ mod model;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod track;
 
+pub use clip::Clip;
 pub use command::{
     ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, MatchSide, ModelChoice,
-    PairFormat, PcaRequest, PictureId, PictureSource, RequestId, Selected, ThinRequest,
+    PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
+pub use track::{TrackGoal, TrackRequest, TrackedLabels};
+
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 
 use std::sync::Arc;
@@ -72,6 +77,8 @@ pub struct Dispatcher {
     outbox: Arc<Outbox>,
     last_id: AtomicU64,
     files: lane::Lane,
+    frames: lane::Lane,
+    previews: lane::Lane,
     model: lane::Lane,
     analysis: lane::Lane,
     export: lane::Lane,
@@ -100,6 +107,8 @@ impl Dispatcher {
         let start = |name: &str, worker| lane::Lane::start(name, Arc::clone(&outbox), worker);
         Self {
             files: start("files", files::worker(gpu.clone(), hub.clone())),
+            frames: start("frames", clip::frames(gpu.clone())),
+            previews: start("previews", clip::previews()),
             model: start("model", model::worker(gpu, loader)),
             analysis: start("analysis", analysis::worker()),
             export: start("export", export::worker()),
@@ -118,7 +127,8 @@ impl Dispatcher {
 
     /// Stops a command, running or waiting. Its last event is [`Outcome::Cancelled`].
     pub fn cancel(&self, id: RequestId) {
-        for lane in [&self.files, &self.model, &self.analysis, &self.export, &self.download] {
+        let Self { files, frames, previews, model, analysis, export, download, .. } = self;
+        for lane in [files, frames, previews, model, analysis, export, download] {
             lane.cancel(id);
         }
     }
@@ -131,6 +141,8 @@ impl Dispatcher {
     fn lane(&self, lane: Lane) -> &lane::Lane {
         match lane {
             Lane::Files => &self.files,
+            Lane::Frames => &self.frames,
+            Lane::Previews => &self.previews,
             Lane::Model => &self.model,
             Lane::Analysis => &self.analysis,
             Lane::Export => &self.export,

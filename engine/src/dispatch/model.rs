@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::failure::{message, of_loading, outcome_or};
+use super::failure::{message, of_loading, outcome, outcome_or};
 use super::lane::{Job, Worker, guard};
-use super::{Command, EncodeJob, Loader, ModelChoice, ModelInfo, Outcome};
+use super::track::track;
+use super::{Command, EncodeJob, Failure, Loader, ModelChoice, ModelInfo, Outcome};
 use crate::analysis::AnalysisError;
 use crate::backend::Run;
 use crate::cache::CachedFeatures;
@@ -24,13 +25,23 @@ struct Loaded {
 /// For [`super::Lane::Model`].
 pub fn worker(gpu: Option<Gpu>, loader: Loader) -> Worker {
     let mut loaded = None;
+    let mut tracked = None;
     Box::new(move |job, command| match command {
         Command::LoadModel(choice) => {
             // Two models may be more than the memory holds.
             loaded = None;
+            tracked = None;
             let result = load(&loader, choice, job);
             outcome_or(result.map(|(model, info)| ready(&mut loaded, model, info)), |error| of_loading(error, choice))
         }
+        Command::Track(request) => match loaded_as(loaded.as_mut(), &request.model) {
+            Ok(model) => {
+                let result = track(request, &mut model.encoder, &mut tracked, job);
+                tell_move(model, job);
+                outcome(result)
+            }
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
         Command::Encode(_) => encode_all(loaded.as_mut(), gpu.as_ref(), job),
         other => unreachable!("{other:?} runs on another lane"),
     })
@@ -59,19 +70,25 @@ fn load(loader: &Loader, choice: &ModelChoice, job: &Job<'_>) -> Result<(Loaded,
     Ok((Loaded { info: info.clone(), encoder, provenance }, info))
 }
 
+/// The model, where it is the one that is meant; else a sentence.
+fn loaded_as<'a>(loaded: Option<&'a mut Loaded>, meant: &ModelChoice) -> Result<&'a mut Loaded, String> {
+    match loaded {
+        Some(model) if model.info.choice == *meant => Ok(model),
+        Some(_) => Err("another model is loaded by now: try again".to_owned()),
+        None => Err("no model is loaded: choose one first".to_owned()),
+    }
+}
+
 /// Works off the list. What fails for one picture, by a panic too, leaves the model as it was: the others go on.
 fn encode_all(mut loaded: Option<&mut Loaded>, gpu: Option<&Gpu>, job: &Job<'_>) -> Outcome {
     while let Some(picture) = job.next_picture() {
         let key = picture.key.clone();
-        let encoded = guard(|| match loaded.as_deref_mut() {
-            Some(model) if model.info.choice == *key.model => {
-                encode(model, &picture, gpu, job).map_err(|error| match error {
-                    Error::Cancelled => None,
-                    error => Some(message(&error)),
-                })
-            }
-            Some(_) => Err(Some("another model is loaded by now: encode the picture again".to_owned())),
-            None => Err(Some("no model is loaded: choose one first".to_owned())),
+        let encoded = guard(|| {
+            let model = loaded_as(loaded.as_deref_mut(), &key.model).map_err(Some)?;
+            encode(model, &picture, gpu, job).map_err(|error| match error {
+                Error::Cancelled => None,
+                error => Some(message(&error)),
+            })
         });
         match encoded.unwrap_or_else(|failure| Err(Some(failure.message))) {
             Ok(outcome) => job.emit(outcome),
@@ -88,15 +105,12 @@ fn encode(model: &mut Loaded, picture: &EncodeJob, gpu: Option<&Gpu>, job: &Job<
     job.encode_progress(0, depth);
     let normalisation = model.encoder.normalisation();
     let preprocessing = Preprocessing { size: picture.key.size, filter: picture.filter, normalisation };
-    let (pixels, geometry) = preprocessing.apply(&picture.picture, stride)?;
+    let pixels = picture.pixels.read(picture.key.picture, job.cancel())?;
+    let (pixels, geometry) = preprocessing.apply(&pixels, stride)?;
     let start = Instant::now();
     let on_block = |done: usize| job.encode_progress(done, depth);
     let encoded = model.encoder.forward(&pixels, &[], Run::watched(job.cancel(), &on_block));
-    if let Some(message) = model.encoder.take_moved() {
-        model.provenance = Arc::new(model.encoder.provenance().clone());
-        model.info.provenance = model.encoder.provenance().clone();
-        job.emit(Outcome::ModelMoved { info: model.info.clone(), message });
-    }
+    tell_move(model, job);
     let features = encoded?.output;
     let time = start.elapsed();
     if !features.is_finite() {
@@ -107,6 +121,15 @@ fn encode(model: &mut Loaded, picture: &EncodeJob, gpu: Option<&Gpu>, job: &Job<
     let provenance = Arc::clone(&model.provenance);
     let features = Arc::new(CachedFeatures { features, geometry, provenance, resident });
     Ok(Outcome::Encoded { key: picture.key.clone(), features, time })
+}
+
+/// Says so where the model's device has failed and it runs elsewhere now.
+fn tell_move(model: &mut Loaded, job: &Job<'_>) {
+    if let Some(message) = model.encoder.take_moved() {
+        model.provenance = Arc::new(model.encoder.provenance().clone());
+        model.info.provenance = model.encoder.provenance().clone();
+        job.emit(Outcome::ModelMoved { info: model.info.clone(), message });
+    }
 }
 
 fn upload(gpu: &Gpu, grid: &FeatureGrid) -> Option<ResidentGrid> {

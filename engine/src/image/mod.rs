@@ -69,14 +69,24 @@ impl Preprocessing {
     /// # Errors
     /// [`PictureError::Size`] where the picture does not fit the size rule.
     pub fn apply(&self, picture: &Picture, stride: usize) -> Result<(Pixels, Geometry), PictureError> {
-        let (width, height) = self.size.resolve(picture.width, picture.height, stride)?;
-        let original = (picture.width, picture.height);
-        let (mut pixels, covered) = match self.size {
-            SizeRule::Native => (resample::crop(picture, width, height), (width, height)),
-            _ => (resample::resize(picture, width, height, self.filter), original),
+        let geometry = self.geometry(picture.width, picture.height, stride)?;
+        let (width, height) = (geometry.grid.1 * stride, geometry.grid.0 * stride);
+        let mut pixels = match self.size {
+            SizeRule::Native => resample::crop(picture, width, height),
+            _ => resample::resize(picture, width, height, self.filter),
         };
         self.normalisation.apply(&mut pixels);
-        Ok((pixels, Geometry { picture: original, covered, grid: (height / stride, width / stride) }))
+        Ok((pixels, geometry))
+    }
+
+    /// How a picture of `width` by `height` pixels and its patches will lie over each other.
+    ///
+    /// # Errors
+    /// As [`Preprocessing::apply`].
+    pub fn geometry(&self, width: usize, height: usize, stride: usize) -> Result<Geometry, PictureError> {
+        let input = self.size.resolve(width, height, stride)?;
+        let covered = if self.size == SizeRule::Native { input } else { (width, height) };
+        Ok(Geometry { picture: (width, height), covered, grid: (input.1 / stride, input.0 / stride) })
     }
 }
 

@@ -7,11 +7,13 @@ mod error;
 pub mod export;
 mod labels;
 mod patches;
+mod session;
 mod store;
 mod tracker;
 
 pub use error::TrackingError;
 pub use labels::LabelMap;
 pub use patches::PatchProbabilities;
+pub use session::{Session, SessionSettings, TrackedFrame};
 pub use store::FrameFeatures;
 pub use tracker::{Direction, Step, Stretch, Tracker, TrackingOptions};

@@ -5,6 +5,7 @@
 //! ```
 
 mod animation;
+mod encode;
 mod error;
 mod folder;
 mod recent;
@@ -14,6 +15,7 @@ mod timeline;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use encode::{EncodedFrame, FrameEncoder};
 pub use error::VideoError;
 pub use sniff::is_video;
 pub use timeline::Timeline;

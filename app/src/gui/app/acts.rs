@@ -11,7 +11,6 @@ use super::App;
 use crate::gui::actions::Action;
 use crate::gui::canvas::CameraRequest;
 use crate::gui::dialogs::{Purpose, Question, QuestionKind, folder_of};
-use crate::gui::documents::Origin;
 use crate::gui::files;
 use crate::gui::notices::Offer;
 use crate::gui::panels::{export, filmstrip, menu, models};
@@ -42,6 +41,13 @@ impl App {
             Action::Help => self.is_help_open ^= true,
             Action::About => self.is_about_open ^= true,
             Action::Models => self.models.is_open ^= true,
+            Action::Play
+            | Action::NextFrame
+            | Action::PreviousFrame
+            | Action::FirstFrame
+            | Action::LastFrame
+            | Action::SetIn
+            | Action::SetOut => shared.active_player().into_iter().for_each(|player| player.act(action)),
             Action::SwapSides => shared.documents.swap_sides(),
             Action::ToggleTheme => {
                 let is_dark = context.theme() == egui::Theme::Dark;
@@ -151,11 +157,15 @@ impl App {
     }
 
     fn ask_for_files(&mut self, context: &Context) {
-        let endings = files::PICTURE_ENDINGS.iter().chain(&files::CHECKPOINT_ENDINGS).chain(&["json"]);
+        let endings = files::PICTURE_ENDINGS.iter().chain(&files::VIDEO_ENDINGS);
+        let endings = endings.chain(&files::CHECKPOINT_ENDINGS).chain(&["json"]);
         let question = Question {
             kind: QuestionKind::OpenMany,
-            title: "Open pictures, a checkpoint or a workspace",
-            filter: Some(("Pictures, checkpoints, workspaces", endings.map(|&ending| ending.to_owned()).collect())),
+            title: "Open pictures, videos, a checkpoint or a workspace",
+            filter: Some((
+                "Pictures, videos, checkpoints, workspaces",
+                endings.map(|&ending| ending.to_owned()).collect(),
+            )),
             folder: self.folder_to_read(),
             file_name: String::new(),
         };
@@ -216,10 +226,7 @@ impl App {
 
     /// Beside the active picture, or the file that was opened last.
     fn folder_to_read(&self) -> Option<std::path::PathBuf> {
-        let active = self.shared.documents.active().and_then(|document| match &document.origin {
-            Origin::File(path) => folder_of(path),
-            Origin::Sample(_) | Origin::Clipboard => None,
-        });
+        let active = self.shared.documents.active().and_then(|document| folder_of(document.origin.path()?));
         active.or_else(|| folder_of(self.shared.settings.recent.first()?))
     }
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dinoscope_engine::dispatch::{Command, Export, PictureSource};
+use dinoscope_engine::dispatch::{Command, Export, PictureId, PictureSource};
 use dinoscope_engine::encoder::ModelSource;
+use dinoscope_engine::tracking::{LabelMap, TrackingError};
 use egui::{Context, Event};
 
 use super::App;
@@ -12,7 +13,9 @@ use crate::gui::dialogs::{Answer, Purpose, folder_of};
 use crate::gui::documents::Origin;
 use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
+use crate::gui::masks::PaintedMap;
 use crate::gui::panels::drop_zone::Hovering;
+use crate::gui::tools::ToolKind;
 
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
@@ -83,6 +86,8 @@ impl App {
                 Report::Workspace(path, start, read) => self.workspace_read(&path, start, read),
                 Report::Basis(name, Ok(basis)) => self.tools.use_basis(&mut self.shared, name, basis),
                 Report::Basis(_, Err(sentence)) => self.shared.notices.error(&sentence, None),
+                Report::Labels(picture, Ok(labels)) => self.use_labels(picture, labels),
+                Report::Labels(_, Err(sentence)) => self.shared.notices.error(&sentence, None),
                 Report::Pasted(picture) => {
                     self.pasted += 1;
                     let name = format!("Pasted picture {}", self.pasted);
@@ -116,6 +121,7 @@ impl App {
                 self.write(first, Export::Text(text), Vec::new());
             }
             Purpose::Mask(picture) => self.shared.foregrounds.set_mask_file(picture, first),
+            Purpose::Labels(picture) => self.errands.send(Errand::ReadLabels(picture, first)),
             Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }
@@ -146,9 +152,11 @@ impl App {
         if let Some(path) = found.mask {
             self.use_mask(path);
         }
+        let pictures = found.pictures.into_iter().map(|path| (path, false));
+        let clips = found.clips.into_iter().map(|path| (path, true));
         let mut first = None;
-        for path in found.pictures {
-            let id = self.shared.documents.of_file(&path).unwrap_or_else(|| self.open_picture(path));
+        for (path, is_clip) in pictures.chain(clips) {
+            let id = self.shared.documents.of_file(&path).unwrap_or_else(|| self.open_file(path, is_clip));
             first.get_or_insert(id);
         }
         if let Some(id) = first {
@@ -156,10 +164,14 @@ impl App {
         }
     }
 
-    fn open_picture(&mut self, path: PathBuf) -> dinoscope_engine::dispatch::PictureId {
+    fn open_file(&mut self, path: PathBuf, is_clip: bool) -> PictureId {
         self.shared.settings.remember(&path);
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.shared.open(name, Origin::File(path.clone()), PictureSource::File(path))
+        if is_clip {
+            self.shared.open(name, Origin::Clip(path.clone()), PictureSource::Clip(path))
+        } else {
+            self.shared.open(name, Origin::File(path.clone()), PictureSource::File(path))
+        }
     }
 
     fn use_mask(&mut self, path: PathBuf) {
@@ -167,6 +179,27 @@ impl App {
             self.shared.notices.error("A mask needs a picture: open the picture first", None);
             return;
         };
-        self.shared.foregrounds.set_mask_file(picture, path);
+        if self.shared.player_mut(picture).is_some() {
+            self.errands.send(Errand::ReadLabels(picture, path));
+            self.tools.active = ToolKind::Tracking;
+        } else {
+            self.shared.foregrounds.set_mask_file(picture, path);
+        }
+    }
+
+    /// The objects of a frame, from a file.
+    fn use_labels(&mut self, picture: PictureId, labels: LabelMap) {
+        let Some(player) = self.shared.player_mut(picture) else { return };
+        let (expected, got) = ((player.clip.info.width, player.clip.info.height), (labels.width, labels.height));
+        if expected != got {
+            let error = TrackingError::Size { expected, got };
+            self.shared.notices.error(&error.to_string(), None);
+            return;
+        }
+        self.shared.placed.edit("import mask", |placed| {
+            let masks = placed.clips.entry(picture.document()).or_default();
+            masks.add_objects_of(&labels);
+            masks.painted.insert(picture.frame(), PaintedMap(Arc::new(labels)));
+        });
     }
 }

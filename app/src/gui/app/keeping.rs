@@ -138,12 +138,21 @@ impl App {
         let mut names = Vec::new();
         for (place, origin) in workspace.pictures.iter().enumerate() {
             let name = match origin {
-                Origin::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+                Origin::File(path) | Origin::Clip(path) => {
+                    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+                }
                 Origin::Sample(name) => name.clone(),
                 Origin::Clipboard => String::new(),
             };
             let is_there = !read.vanished.contains(&place);
-            names.push(is_there.then(|| self.shared.documents.add(name, origin.clone())));
+            let id = is_there.then(|| self.shared.documents.add(name, origin.clone()));
+            if let Some(position) = workspace.clips.get(&place)
+                && let Some(document) = id.and_then(|id| self.shared.documents.get_mut(id))
+            {
+                document.id = document.id.at_frame(position.frame);
+                document.span = position.span;
+            }
+            names.push(id);
         }
         let named = |place: Option<usize>| names.get(place?).copied().flatten();
         // What a person looks at is read first.

@@ -27,7 +27,7 @@ use super::overlay::PicturePainter;
 use super::panels::drop_zone::{self, Hovering};
 use super::panels::filmstrip::{self, Filmstrip};
 use super::panels::models::Models;
-use super::panels::{about, export, help, menu, notices, rail, status};
+use super::panels::{about, export, help, menu, notices, rail, status, timeline};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::theme;
@@ -274,6 +274,13 @@ impl eframe::App for App {
                 .show(ui, |ui| asked = self.filmstrip.show(ui, &self.shared));
             if let Some(asked) = asked {
                 self.chosen_in_filmstrip(&context, asked);
+            }
+        }
+        if let Some(picture) = self.shared.documents.active().filter(|it| it.player.is_some()).map(|it| it.id) {
+            let marks = self.tools.current().marks(&self.shared, picture);
+            let panel = Panel::bottom("timeline").exact_size(timeline::HEIGHT);
+            if let Some(action) = panel.show(ui, |ui| timeline::show(ui, &mut self.shared, picture, &marks)).inner {
+                self.act(&context, action);
             }
         }
         Panel::left("rail").resizable(false).exact_size(theme::RAIL_WIDTH).show(ui, |ui| {

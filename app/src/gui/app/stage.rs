@@ -29,9 +29,13 @@ impl App {
         self.shared.canvas.is_layer_hidden = !is_typing && ui.input(|input| input.key_down(Key::H));
         let tool = self.tools.current();
         self.shown = tool.shown(&self.shared);
-        let mut wanted = self.shown.clone();
+        let needs_features = tool.needs_features();
+        let mut wanted = if needs_features { self.shown.clone() } else { Vec::new() };
         wanted.extend(tool.wanted(&self.shared));
         self.shared.show(&self.shown);
+        if let Some(wait) = self.shared.play(&self.shown, needs_features) {
+            ui.ctx().request_repaint_after(wait);
+        }
         self.shared.want(&wanted, &self.shown);
 
         let mut pictures = Vec::new();
@@ -58,7 +62,9 @@ impl App {
             let Some(loaded) = self.shared.documents.get(view.picture).and_then(|document| document.loaded()) else {
                 continue;
             };
-            let has_grid = self.shared.canvas.has_patch_grid;
+            // Where pixels are drawn as patches, their lines would hide them.
+            let is_of_patches = layer.as_ref().is_some_and(|layer| Some(layer.geometry) == view.geometry);
+            let has_grid = self.shared.canvas.has_patch_grid && is_of_patches;
             self.shared.painter.paint(&painter, &view.transform, &loaded.texture, layer.as_ref(), has_grid);
             if !self.shared.canvas.is_layer_hidden {
                 self.tools.current().paint(&painter, &self.shared, view);

@@ -245,8 +245,8 @@ fn picture(ui: &mut Ui, shared: &Shared, document: &Document, rect: Rect) -> Opt
         if matches!(document.content, Content::Failed(_)) {
             entry(ui, "Try again", Asked::TryAgain(id));
         }
-        if let Origin::File(path) = &document.origin {
-            entry(ui, "Show file", Asked::ShowFile(path.clone()));
+        if let Some(path) = document.origin.path() {
+            entry(ui, "Show file", Asked::ShowFile(path.to_path_buf()));
         }
         ui.separator();
         entry(ui, "Close", Asked::Close(id));
@@ -259,7 +259,7 @@ fn picture(ui: &mut Ui, shared: &Shared, document: &Document, rect: Rect) -> Opt
         if let Some(loaded) = document.loaded() {
             ui.label(format!("{} × {} pixels", loaded.pixels.width, loaded.pixels.height));
         }
-        if let Origin::File(path) = &document.origin {
+        if let Some(path) = document.origin.path() {
             ui.weak(path.display().to_string());
         }
         match failure {

@@ -5,7 +5,7 @@ use egui::{Context, Grid, RichText, ScrollArea, Ui, Window};
 use crate::gui::actions;
 
 /// Groups of the left and of the right column.
-const COLUMNS: [&[&str]; 2] = [&["Tools", "Files"], &["Edit", "View", "Help"]];
+const COLUMNS: [&[&str]; 2] = [&["Tools", "Files"], &["Edit", "View", "Video", "Help"]];
 
 /// Width of both columns, in points; one stands below the other where there is less.
 const WIDTH: f32 = 600.0;

@@ -34,7 +34,9 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, models: &mut Models, tool: &dyn To
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("Files", |ui| files(ui, shared, tool, &mut asked));
         ui.menu_button("Edit", |ui| edit(ui, shared, &mut asked));
-        for group in ["View", "Help"] {
+        let is_clip = shared.active_player().is_some();
+        let groups = ["View", "Video", "Help"].into_iter().filter(|group| is_clip || *group != "Video");
+        for group in groups {
             ui.menu_button(group, |ui| {
                 ui.set_min_width(200.0);
                 for entry in actions::TABLE.iter().filter(|entry| entry.group == group) {

@@ -12,3 +12,4 @@ pub mod models;
 pub mod notices;
 pub mod rail;
 pub mod status;
+pub mod timeline;

@@ -5,6 +5,7 @@ mod live_map;
 mod matching;
 mod pca;
 mod similarity;
+mod tracking;
 
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
@@ -13,6 +14,7 @@ use egui_material_icons::{MaterialIcon, icons};
 
 use super::canvas::View;
 use super::overlay::Layer;
+use super::panels::timeline::Mark;
 use super::shared::Shared;
 
 /// What every tool does. All of it runs on the window's thread and must take no time: long work goes through
@@ -29,6 +31,11 @@ pub trait Tool {
     /// Pictures whose features it needs beside those shown, most urgent first.
     fn wanted(&self, _shared: &Shared) -> Vec<PictureId> {
         Vec::new()
+    }
+
+    /// Whether the pictures it shows are encoded; clips that play wait for that.
+    fn needs_features(&self) -> bool {
+        true
     }
 
     /// An event of the worker that may be an answer to this tool.
@@ -49,6 +56,11 @@ pub trait Tool {
     /// What the status line says about the place under the pointer: "cos 0.831".
     fn readout(&self, _shared: &Shared, _view: &View) -> Option<String> {
         None
+    }
+
+    /// What it has to say about frames of a clip, for the timeline; `picture` is the frame that is shown.
+    fn marks(&self, _shared: &Shared, _picture: PictureId) -> Vec<Mark> {
+        Vec::new()
     }
 
     /// The panel at the right.
@@ -88,11 +100,13 @@ pub enum ToolKind {
     Pca,
     /// Which patch is where?
     Matching,
+    /// Where does it go?
+    Tracking,
 }
 
 impl ToolKind {
     /// In the order of the rail; the number key of each is its place from 1.
-    pub const ALL: [Self; 3] = [Self::Similarity, Self::Pca, Self::Matching];
+    pub const ALL: [Self; 4] = [Self::Similarity, Self::Pca, Self::Matching, Self::Tracking];
 
     /// For the rail and the inspector's title.
     pub fn name(self) -> &'static str {
@@ -100,6 +114,7 @@ impl ToolKind {
             Self::Similarity => "Similarity",
             Self::Pca => "PCA",
             Self::Matching => "Matching",
+            Self::Tracking => "Tracking",
         }
     }
 
@@ -109,6 +124,7 @@ impl ToolKind {
             Self::Similarity => icons::ICON_MY_LOCATION,
             Self::Pca => icons::ICON_PALETTE,
             Self::Matching => icons::ICON_COMPARE_ARROWS,
+            Self::Tracking => icons::ICON_MOVIE,
         }
     }
 
@@ -118,6 +134,7 @@ impl ToolKind {
             Self::Similarity => "What looks like this patch?",
             Self::Pca => "What is alike, as colours",
             Self::Matching => "Which patch is where in the other picture?",
+            Self::Tracking => "Objects painted once, followed through a clip",
         }
     }
 }
@@ -130,6 +147,7 @@ pub struct Tools {
     similarity: similarity::Similarity,
     pca: pca::Pca,
     matching: matching::Matching,
+    tracking: tracking::Tracking,
 }
 
 impl Tools {
@@ -139,12 +157,18 @@ impl Tools {
             ToolKind::Similarity => &mut self.similarity,
             ToolKind::Pca => &mut self.pca,
             ToolKind::Matching => &mut self.matching,
+            ToolKind::Tracking => &mut self.tracking,
         }
     }
 
     /// All of them with their names in workspaces.
-    pub fn all(&mut self) -> [(&'static str, &mut dyn Tool); 3] {
-        [("similarity", &mut self.similarity), ("pca", &mut self.pca), ("matching", &mut self.matching)]
+    pub fn all(&mut self) -> [(&'static str, &mut dyn Tool); 4] {
+        [
+            ("similarity", &mut self.similarity),
+            ("pca", &mut self.pca),
+            ("matching", &mut self.matching),
+            ("tracking", &mut self.tracking),
+        ]
     }
 
     /// Uses a PCA basis from a file for every picture.

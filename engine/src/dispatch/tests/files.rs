@@ -34,7 +34,7 @@ fn two_hundred_pictures_open_in_order() {
     let mut last = ids[0];
     for (number, id) in ids.into_iter().enumerate() {
         let outcomes = window.finish(id);
-        let [Outcome::Opened { picture: opened, pixels, texture, thumbnail }] = &outcomes[..] else {
+        let [Outcome::Opened { picture: opened, pixels, texture, thumbnail, clip: None }] = &outcomes[..] else {
             panic!("{outcomes:?}")
         };
         assert_eq!(*opened, PictureId(number as u64));

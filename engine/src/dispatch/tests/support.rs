@@ -151,7 +151,7 @@ pub fn picture(width: usize, height: usize) -> Picture {
 /// `size` pixels square.
 pub fn job(id: u64, model: &str, size: usize) -> EncodeJob {
     let key = FeatureKey { picture: PictureId(id), model: Arc::new(choice(model)), size: SizeRule::ShortSide(size) };
-    EncodeJob { key, picture: Arc::new(picture(20, 20)), filter: Filter::Bilinear }
+    EncodeJob { key, pixels: PixelSource::Loaded(Arc::new(picture(20, 20))), filter: Filter::Bilinear }
 }
 
 /// Keeps what was received.

@@ -37,7 +37,8 @@ fn session() -> Session {
     let outcomes = window.take(id);
     assert!(matches!(&outcomes[..], [Outcome::Progress(_), .., Outcome::ModelReady(info)] if info.depth == 12));
     let (mut first, mut second) = (job(1, DEMO, 96), job(2, DEMO, 96));
-    (first.picture, second.picture) = (Arc::new(picture(120, 90)), Arc::new(picture(90, 100)));
+    let loaded = |width, height| PixelSource::Loaded(Arc::new(picture(width, height)));
+    (first.pixels, second.pixels) = (loaded(120, 90), loaded(90, 100));
     let features = encode(&mut window, vec![first, second]);
     let [left, right] = [1, 2].map(|id| {
         let features = Arc::clone(&features[id - 1]);

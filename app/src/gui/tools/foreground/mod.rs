@@ -122,10 +122,11 @@ impl Foregrounds {
 
     /// Forgets a picture that is closed.
     pub fn forget(&mut self, picture: PictureId) {
-        self.choices.own.remove(&picture);
-        self.choices.files.remove(&picture);
-        self.painted.remove(&picture);
-        self.answers.remove(&picture);
+        let stays = |id: &PictureId| id.document() != picture.document();
+        self.choices.own.retain(|id, _| stays(id));
+        self.choices.files.retain(|id, _| stays(id));
+        self.painted.retain(|id, _| stays(id));
+        self.answers.retain(|id, _| stays(id));
     }
 
     /// Whether the left button paints on this picture.
