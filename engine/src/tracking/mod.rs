@@ -8,6 +8,8 @@ pub mod export;
 mod labels;
 mod patches;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use error::TrackingError;
