@@ -8,6 +8,8 @@ mod legend;
 pub mod lines;
 pub mod matching;
 pub mod overlay;
+mod palette;
 mod sample;
 
 pub use colormap::Colormap;
+pub use palette::Palette;

@@ -28,7 +28,7 @@ pub fn read(path: &Path) -> crate::Result<Picture> {
 }
 
 /// The whole file, so that pipes work too.
-pub(super) fn read_bytes(path: &Path) -> crate::Result<Vec<u8>> {
+pub(crate) fn read_bytes(path: &Path) -> crate::Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
@@ -57,7 +57,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Picture, PictureError> {
 }
 
 /// Samples as they are stored, and how to turn them upright.
-pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Orientation), PictureError> {
+pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<(DynamicImage, Orientation), PictureError> {
     let format = image::guess_format(bytes)
         .ok()
         .filter(ImageFormat::reading_enabled)

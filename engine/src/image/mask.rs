@@ -64,30 +64,51 @@ pub(super) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Mask, PictureError
 
 /// The palette indices of an indexed PNG without alpha, as stored; `None` for other PNGs.
 fn indices(path: &Path, bytes: &[u8]) -> Result<Option<GrayImage>, PictureError> {
+    let stored = stored_samples(path, bytes)?.filter(|stored| stored.is_indexed && !stored.has_alpha);
+    Ok(stored.and_then(|StoredSamples { width, height, values, .. }| {
+        GrayImage::from_raw(width, height, values.into_iter().map(|value| value as u8).collect())
+    }))
+}
+
+/// The samples of a PNG with one number per pixel, neither scaled to 8 bits nor looked up in a palette.
+pub(crate) struct StoredSamples {
+    pub width: u32,
+    pub height: u32,
+    /// Indices of a palette; otherwise greys.
+    pub is_indexed: bool,
+    /// Whether some indices or greys stand for transparency.
+    pub has_alpha: bool,
+    /// `[height, width]`
+    pub values: Vec<u16>,
+}
+
+/// The samples of a PNG as they are stored; `None` where a pixel has several numbers.
+pub(crate) fn stored_samples(path: &Path, bytes: &[u8]) -> Result<Option<StoredSamples>, PictureError> {
     let broken = |error: png::DecodingError| unreadable(path, &format!("the PNG file is broken ({error})"));
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(broken)?;
     let info = reader.info();
-    if info.color_type != png::ColorType::Indexed || info.trns.is_some() {
+    let is_indexed = info.color_type == png::ColorType::Indexed;
+    if !is_indexed && info.color_type != png::ColorType::Grayscale {
         return Ok(None);
     }
-    let (width, height, bits) = (info.width, info.height, info.bit_depth as usize);
+    let (width, height, bits, has_alpha) = (info.width, info.height, info.bit_depth as usize, info.trns.is_some());
     check_dimensions(path, width, height)?;
     let size = reader.output_buffer_size().ok_or_else(|| unreadable(path, "it has too many pixels"))?;
     let mut packed = vec![0; size];
     let line_size = reader.next_frame(&mut packed).map_err(broken)?.line_size;
-    let unpacked = packed
-        .chunks_exact(line_size)
-        .flat_map(|line| {
-            (0..width as usize).map(move |x| {
-                let bit = x * bits;
-                let shift = 8 - bits - bit % 8;
-                line[bit / 8] >> shift & (0xFF >> (8 - bits)) as u8
-            })
-        })
-        .collect();
-    Ok(GrayImage::from_raw(width, height, unpacked))
+    let value = |line: &[u8], x: usize| {
+        if bits == 16 {
+            return u16::from_be_bytes([line[2 * x], line[2 * x + 1]]);
+        }
+        let bit = x * bits;
+        let shift = 8 - bits - bit % 8;
+        u16::from(line[bit / 8] >> shift & (0xFF >> (8 - bits)) as u8)
+    };
+    let lines = packed.chunks_exact(line_size);
+    let values = lines.flat_map(|line| (0..width as usize).map(move |x| value(line, x))).collect();
+    Ok(Some(StoredSamples { width, height, is_indexed, has_alpha, values }))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod labels;
 mod patches;
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use error::TrackingError;

@@ -145,13 +145,13 @@ impl Screen {
 }
 
 /// The source of place `index` of `count` among `sources`: torch's `nearest`, in its arithmetic.
-fn nearest(index: usize, count: usize, sources: usize) -> usize {
+pub fn nearest(index: usize, count: usize, sources: usize) -> usize {
     let scale = sources as f32 / count as f32;
     ((index as f32 * scale).floor() as usize).min(sources - 1)
 }
 
 /// As [`nearest`], from the middle of the place: torch's `nearest-exact`.
-fn nearest_exact(index: usize, count: usize, sources: usize) -> usize {
+pub fn nearest_exact(index: usize, count: usize, sources: usize) -> usize {
     let scale = sources as f32 / count as f32;
     let place = (index as f64 + 0.5) * f64::from(scale);
     ((place as f32).floor() as usize).min(sources - 1)

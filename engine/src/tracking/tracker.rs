@@ -187,6 +187,12 @@ impl Tracker {
         self.keys.contains_key(&self.anchor).then_some(self.anchor)
     }
 
+    /// What is tracked, from each mask on.
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch> {
+        let of_key = |(mask, key): (&usize, &Key)| Direction::BOTH.map(|direction| key.stretch(*mask, direction));
+        self.keys.iter().flat_map(of_key).flatten()
+    }
+
     /// All objects of all masks, rising.
     pub fn objects(&self) -> Vec<u8> {
         let objects: BTreeSet<u8> = self.keys.values().flat_map(|key| &key.patches.classes).copied().collect();

@@ -13,6 +13,7 @@ mod bf16;
 pub mod depthwise;
 pub mod linear;
 mod math;
+pub mod neighbours;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -22,9 +23,11 @@ use ::half::{bf16 as Bf16, f16 as F16};
 
 use self::attention::{AttentionShape, Rope};
 use self::linear::{Epilogue, PackedWeight};
+use self::neighbours::{Disc, Neighbour, PatchFeatures};
 pub use self::scratch::Scratch;
 use self::tile::{Portable, TileKernel};
 use crate::backend::Dtype;
+use crate::{Cancel, Result};
 
 /// A way to multiply matrices on this processor.
 pub trait Kernels: Send + Sync {
@@ -40,6 +43,19 @@ pub trait Kernels: Send + Sync {
         scratch: &mut Scratch,
         out: &mut [f32],
     );
+
+    /// See [`neighbours::neighbours`].
+    ///
+    /// # Errors
+    /// As there.
+    fn neighbours(
+        &self,
+        target: PatchFeatures<'_>,
+        context: &[PatchFeatures<'_>],
+        disc: &Disc,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Neighbour>>>;
 }
 
 impl<K: TileKernel> Kernels for K {
@@ -56,6 +72,17 @@ impl<K: TileKernel> Kernels for K {
         out: &mut [f32],
     ) {
         attention::attention(*self, qkv, shape, rope, scratch, out);
+    }
+
+    fn neighbours(
+        &self,
+        target: PatchFeatures<'_>,
+        context: &[PatchFeatures<'_>],
+        disc: &Disc,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Neighbour>>> {
+        neighbours::neighbours(*self, target, context, disc, count, cancel)
     }
 }
 
@@ -77,6 +104,17 @@ impl Kernels for Rounded {
         out: &mut [f32],
     ) {
         Portable.attention(qkv, shape, rope, scratch, out);
+    }
+
+    fn neighbours(
+        &self,
+        target: PatchFeatures<'_>,
+        context: &[PatchFeatures<'_>],
+        disc: &Disc,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Neighbour>>> {
+        Portable.neighbours(target, context, disc, count, cancel)
     }
 }
 
