@@ -41,6 +41,7 @@ Examples:
   dinoscope similarity cat.jpg --point 320,200 -o cat.png   what looks like this patch?
   dinoscope pca *.jpg -o colours --joint                    features as colours
   dinoscope match left.jpg right.jpg -o matches.png         which patch is where?
+  dinoscope track dog.mp4 --mask first.png -o dog.tracked.mp4  objects followed through a video
   dinoscope features *.jpg -o features --layers 5,11        features for your own program
 
 Every subcommand has its own examples: dinoscope help similarity";
@@ -99,7 +100,9 @@ fn execute(
 ) -> Result<()> {
     #[cfg(target_os = "linux")]
     if matches!(context.options.device, DeviceChoice::Auto | DeviceChoice::Wgpu(_))
-        && let Some(Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_)) = command
+        && let Some(
+            Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_),
+        ) = command
     {
         doctor::keep_graphics_quiet();
     }

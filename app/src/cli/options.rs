@@ -39,9 +39,9 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "SIZE")]
     pub size: Option<SizeRule>,
 
-    /// Interpolation of the resize, antialiased
-    #[arg(long, global = true, value_name = "FILTER", value_enum, default_value_t = Resample::Bilinear)]
-    pub resample: Resample,
+    /// Interpolation of the resize, antialiased [default: bilinear; track: bicubic]
+    #[arg(long, global = true, value_name = "FILTER", value_enum)]
+    pub resample: Option<Resample>,
 
     /// Mean and deviation of the input, instead of what the weights ask for
     #[arg(long, global = true, value_name = "KIND", value_enum)]
@@ -116,6 +116,15 @@ impl CommonOptions {
         self.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE))
     }
 
+    /// How pictures are resized; `usual` where nothing was asked for.
+    pub fn filter_or(&self, usual: Filter) -> Filter {
+        match self.resample {
+            None => usual,
+            Some(Resample::Bilinear) => Filter::Bilinear,
+            Some(Resample::Bicubic) => Filter::Bicubic,
+        }
+    }
+
     /// Refuses a `--size WxH` that no picture can be brought to for a model of this stride.
     pub fn check_size(&self, stride: usize) -> Result<()> {
         match self.size {
@@ -130,10 +139,7 @@ impl CommonOptions {
     pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
         Preprocessing {
             size: self.size_rule(),
-            filter: match self.resample {
-                Resample::Bilinear => Filter::Bilinear,
-                Resample::Bicubic => Filter::Bicubic,
-            },
+            filter: self.filter_or(Filter::Bilinear),
             normalisation: match self.normalize {
                 Some(Normalize::Web) => Normalisation::WEB,
                 Some(Normalize::Sat) => Normalisation::SATELLITE,

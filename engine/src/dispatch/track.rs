@@ -86,11 +86,17 @@ pub fn track(
     job: &Job<'_>,
 ) -> Result<Outcome> {
     let document = request.picture.document();
-    let settings = SessionSettings { size: request.size, filter: request.filter, memory: MEMORY, disk: DISK };
+    let settings = SessionSettings {
+        size: request.size,
+        filter: request.filter,
+        normalisation: encoder.normalisation(),
+        memory: MEMORY,
+        disk: DISK,
+    };
     let known = before.take().filter(|known| (known.document, known.settings) == (document, settings));
     let session = match known {
         Some(known) => known.session,
-        None => Session::new(&request.clip.info, encoder, &settings, request.options)?,
+        None => Session::new(&request.clip.info, encoder.config().stride(), &settings, request.options)?,
     };
     // Put back at once: what was tracked before an error stays.
     let session = &mut before.insert(Tracked { document, settings, session }).session;
@@ -105,6 +111,7 @@ pub fn track(
     let total: usize = stretches.iter().map(|stretch| session.targets(stretch).len()).sum();
     let mut video = Video::open(&request.clip.info.path, &VideoOptions::default())?;
     let mut done = 0;
+    job.progress(progress(done, total));
     for stretch in &stretches {
         follow(session, stretch, &mut video, encoder, job, document, (&mut done, total))?;
     }
@@ -128,8 +135,12 @@ fn follow(
             job.emit(Outcome::Tracked { picture: document.at_frame(frame), tracked });
         }
         *done += 1;
-        let stage = format!("tracking frame {done} of {total}");
-        job.progress(Progress { stage, done: *done as u64, total: Some(total as u64) });
+        job.progress(progress(*done, total));
         Ok(())
     })
+}
+
+fn progress(done: usize, total: usize) -> Progress {
+    let stage = format!("tracking frame {} of {total}", (done + 1).min(total));
+    Progress { stage, done: done as u64, total: Some(total as u64) }
 }

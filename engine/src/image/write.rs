@@ -14,13 +14,36 @@ use crate::output::{Metadata, write_atomically};
 /// # Errors
 /// [`crate::Error::Io`] where it cannot be written, or the samples are not `width` by `height`.
 pub fn write_picture(path: &Path, picture: &Picture, metadata: &Metadata<'_>) -> Result<()> {
-    write_atomically(path, |writer| encode(writer, picture, metadata))
+    let size = (picture.width, picture.height);
+    write_atomically(path, |writer| encode(writer, size, ColorType::Rgb, &picture.rgb, metadata))
 }
 
-fn encode(writer: &mut dyn Write, picture: &Picture, metadata: &Metadata<'_>) -> io::Result<()> {
+/// Writes a PNG of 8-bit samples with alpha, `[height, width, 4]`.
+///
+/// # Errors
+/// As [`write_picture`].
+pub fn write_rgba(path: &Path, size: (usize, usize), rgba: &[u8]) -> Result<()> {
+    write_atomically(path, |writer| encode(writer, size, ColorType::Rgba, rgba, &[]))
+}
+
+/// Writes a PNG of 8-bit grey, `[height, width]`.
+///
+/// # Errors
+/// As [`write_picture`].
+pub fn write_grey(path: &Path, size: (usize, usize), grey: &[u8]) -> Result<()> {
+    write_atomically(path, |writer| encode(writer, size, ColorType::Grayscale, grey, &[]))
+}
+
+fn encode(
+    writer: &mut dyn Write,
+    (width, height): (usize, usize),
+    colour: ColorType,
+    samples: &[u8],
+    metadata: &Metadata<'_>,
+) -> io::Result<()> {
     let side = |n: usize| u32::try_from(n).map_err(io::Error::other);
-    let mut encoder = png::Encoder::new(writer, side(picture.width)?, side(picture.height)?);
-    encoder.set_color(ColorType::Rgb);
+    let mut encoder = png::Encoder::new(writer, side(width)?, side(height)?);
+    encoder.set_color(colour);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_compression(png::Compression::Fast);
     for (key, value) in metadata {
@@ -32,7 +55,7 @@ fn encode(writer: &mut dyn Write, picture: &Picture, metadata: &Metadata<'_>) ->
         }
     }
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.rgb)?;
+    writer.write_image_data(samples)?;
     writer.finish()?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::{Direction, FrameFeatures, LabelMap, Stretch, Tracker, TrackingOption
 use crate::analysis::unit;
 use crate::encoder::Encoder;
 use crate::features::FeatureGrid;
-use crate::image::{Filter, Picture, Preprocessing, SizeRule};
+use crate::image::{Filter, Normalisation, Picture, Preprocessing, SizeRule};
 use crate::video::{EncodedFrame, FrameEncoder, Video, VideoInfo};
 use crate::{Cancel, Error, Result};
 
@@ -25,6 +25,8 @@ pub struct SessionSettings {
     pub size: SizeRule,
     /// How frames are resized to it.
     pub filter: Filter,
+    /// Mean and deviation that the weights expect.
+    pub normalisation: Normalisation,
     /// Memory for features, in bytes.
     pub memory: usize,
     /// Disk for features beyond that, in bytes.
@@ -50,19 +52,19 @@ pub struct TrackedFrame<'a> {
 }
 
 impl Session {
-    /// Nothing is tracked yet.
+    /// Nothing is tracked yet; `stride` is the model's.
     ///
     /// # Errors
     /// [`crate::image::PictureError`] where the clip's frames do not fit the size rule.
     pub fn new(
         info: &VideoInfo,
-        encoder: &Encoder,
+        stride: usize,
         settings: &SessionSettings,
         options: TrackingOptions,
     ) -> Result<Self> {
-        let SessionSettings { size, filter, memory, disk } = *settings;
-        let preprocessing = Preprocessing { size, filter, normalisation: encoder.normalisation() };
-        let geometry = preprocessing.geometry(info.width, info.height, encoder.config().stride())?;
+        let SessionSettings { size, filter, normalisation, memory, disk } = *settings;
+        let preprocessing = Preprocessing { size, filter, normalisation };
+        let geometry = preprocessing.geometry(info.width, info.height, stride)?;
         Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), tracker: Tracker::new(geometry, options) })
     }
 

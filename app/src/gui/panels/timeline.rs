@@ -99,7 +99,7 @@ fn buttons(ui: &mut Ui, player: &Player) -> Option<Action> {
     let frame = player.target();
     let time = format!("{} / {}", clock(timeline.start_secs(frame)), clock(timeline.end_secs()));
     ui.label(RichText::new(time).monospace());
-    ui.weak(format!("frame {frame} of {}", player.len()));
+    ui.weak(format!("frame {frame} / {}", player.len().saturating_sub(1)));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let info = &player.clip.info;
         let rate = if timeline.is_variable() { "about " } else { "" };

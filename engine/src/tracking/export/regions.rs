@@ -88,6 +88,14 @@ impl<W: Write> RegionTable<W> {
         Ok(Self { writer })
     }
 
+    /// What was written.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn into_writer(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(|error| io::Error::from(error.error().kind()))
+    }
+
     /// Adds the objects of a frame, shown at that time; `name` gives an object's, or nothing.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ impl CutOuts {
 impl Recorder for CutOuts {
     fn add(&mut self, frame: &RecordFrame<'_>) -> Result<()> {
         let cut = cut_out(frame.picture, frame.labels, &self.style);
-        write_rgba(&numbered(&self.folder, frame.frame), cut.width, cut.height, &cut.rgba)
+        write_rgba(&numbered(&self.folder, frame.frame), (cut.width, cut.height), &cut.rgba)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -80,7 +80,7 @@ impl Recorder for SoftMasks {
             };
             let soft = soft.unwrap_or_else(|| vec![0; labels.ids.len()]);
             let folder = folder(&self.folder.join(object.to_string()))?;
-            write_grey(&numbered(&folder, frame.frame), labels.width, labels.height, &soft)?;
+            write_grey(&numbered(&folder, frame.frame), (labels.width, labels.height), &soft)?;
         }
         Ok(())
     }

@@ -99,6 +99,6 @@ pub fn recorder(kind: &RecordKind, path: &Path, clip: &RecordedClip) -> Result<B
         RecordKind::Masks => Box::new(folder::Masks::create(path)?),
         RecordKind::SoftMasks => Box::new(folder::SoftMasks::create(path, clip)?),
         RecordKind::Coco => Box::new(table::Coco::new(path, clip)),
-        RecordKind::Table => Box::new(table::Table::create(path, clip)?),
+        RecordKind::Table => Box::new(table::Table::new(path, clip)?),
     })
 }

@@ -104,7 +104,8 @@ fn row(ui: &mut Ui, object: &Object, is_selected: bool) -> Option<Asked> {
         let id = ui.scope_id().with(("object name", object.id));
         // The name counts once the field is left, so that a word is one step to undo.
         let mut name = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| object.name.clone());
-        let width = ui.available_width() - 60.0;
+        // Two icons at the right, and the field's own margins.
+        let width = ui.available_width() - 88.0;
         let edit = ui.add(TextEdit::singleline(&mut name).desired_width(width));
         edit.widget_info(|| WidgetInfo::text_edit(true, &object.name, &name, "Object name"));
         if edit.gained_focus() {
