@@ -12,3 +12,4 @@ mod shell;
 mod similarity;
 mod start;
 mod support;
+mod tracking;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use dinoscope::gui::{AskPerson, Launch};
 use egui::accesskit::Role;
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, pos2};
+use egui::{Key, Modifiers, Rect, pos2};
 use egui_kittest::kittest::Queryable as _;
 
-use super::support::{Window, launch, open, project, wait_until};
+use super::support::{Window, drag, launch, open, project, wait_until};
 
 /// The tool, with the first result of its components.
 fn pca(files: &[&str]) -> Window {
@@ -42,26 +42,6 @@ fn black(window: &mut Window) -> f32 {
     let inside = image.enumerate_pixels().filter(|(x, y, _)| rect.contains(pos2(*x as f32, *y as f32)));
     let black = inside.filter(|(_, _, pixel)| pixel.0[..3].iter().all(|&channel| channel < 3)).count();
     black as f32 / rect.area()
-}
-
-/// A stroke of the left button.
-fn drag(window: &mut Window, from: Pos2, to: Pos2) {
-    let button = |pos, pressed| Event::PointerButton {
-        pos,
-        button: PointerButton::Primary,
-        pressed,
-        modifiers: Modifiers::NONE,
-    };
-    window.hover_at(from);
-    window.step();
-    window.event(button(from, true));
-    window.step();
-    for step in 1..=4 {
-        window.hover_at(from + (to - from) * (step as f32 / 4.0));
-        window.step();
-    }
-    window.event(button(to, false));
-    window.run_steps(3);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Asking what is alike, with mouse, keys and controls.
 
-use egui::{Key, Modifiers, PointerButton, Pos2, Rect, pos2, vec2};
+use egui::{Key, Modifiers, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use dinoscope::gui::{AskPerson, Launch};
 
-use super::support::{Window, launch, open, project, wait_until};
+use super::support::{Window, click, drag, launch, open, project, wait_until};
 
 const SAMPLE: &str = "View of chelsea.png";
 
@@ -41,32 +41,6 @@ fn fitted(view: Rect) -> egui::Vec2 {
 fn readout(window: &Window) -> Option<f32> {
     let node = window.query_by_label_contains("cos ")?;
     node.value()?.split_whitespace().last()?.replace('−', "-").parse().ok()
-}
-
-fn press(window: &mut Window, at: Pos2, is_pressed: bool, modifiers: Modifiers) {
-    let button = PointerButton::Primary;
-    window.event_modifiers(egui::Event::PointerButton { pos: at, button, pressed: is_pressed, modifiers }, modifiers);
-    window.step();
-}
-
-fn click(window: &mut Window, at: Pos2, modifiers: Modifiers) {
-    window.hover_at(at);
-    window.step();
-    press(window, at, true, modifiers);
-    press(window, at, false, modifiers);
-    window.run_steps(2);
-}
-
-fn drag(window: &mut Window, from: Pos2, to: Pos2) {
-    window.hover_at(from);
-    window.step();
-    press(window, from, true, Modifiers::NONE);
-    for step in 1..=8 {
-        window.hover_at(from.lerp(to, step as f32 / 8.0));
-        window.step();
-    }
-    press(window, to, false, Modifiers::NONE);
-    window.run_steps(2);
 }
 
 fn queries(window: &Window) -> usize {

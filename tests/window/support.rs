@@ -8,6 +8,7 @@ use dinoscope_engine::backend::DeviceChoice;
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
+use egui::{Event, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::NodeT as _;
 
@@ -67,4 +68,33 @@ fn shown(window: &Window) -> Vec<String> {
         node.label().or_else(|| node.value())
     };
     nodes.filter_map(|node| Some(format!("{:?} {}", node.accesskit_node().role(), text(&node)?))).collect()
+}
+
+/// The left button goes down or up.
+pub fn press(window: &mut Window, at: Pos2, is_pressed: bool, modifiers: Modifiers) {
+    let button = PointerButton::Primary;
+    window.event_modifiers(Event::PointerButton { pos: at, button, pressed: is_pressed, modifiers }, modifiers);
+    window.step();
+}
+
+/// A click of the left button.
+pub fn click(window: &mut Window, at: Pos2, modifiers: Modifiers) {
+    window.hover_at(at);
+    window.step();
+    press(window, at, true, modifiers);
+    press(window, at, false, modifiers);
+    window.run_steps(2);
+}
+
+/// A stroke of the left button.
+pub fn drag(window: &mut Window, from: Pos2, to: Pos2) {
+    window.hover_at(from);
+    window.step();
+    press(window, from, true, Modifiers::NONE);
+    for step in 1..=8 {
+        window.hover_at(from.lerp(to, step as f32 / 8.0));
+        window.step();
+    }
+    press(window, to, false, Modifiers::NONE);
+    window.run_steps(2);
 }

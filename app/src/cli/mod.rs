@@ -17,6 +17,7 @@ mod pictures;
 mod pipeline;
 mod point;
 mod similarity;
+mod track;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +75,7 @@ enum Command {
     Similarity(similarity::SimilarityArgs),
     Pca(pca::PcaArgs),
     Match(matching::MatchArgs),
+    Track(track::TrackArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
@@ -101,7 +103,7 @@ fn execute(
     #[cfg(target_os = "linux")]
     if matches!(context.options.device, DeviceChoice::Auto | DeviceChoice::Wgpu(_))
         && let Some(
-            Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_),
+            Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_) | Command::Track(_),
         ) = command
     {
         doctor::keep_graphics_quiet();
@@ -117,6 +119,7 @@ fn execute(
         Some(Command::Similarity(args)) => similarity::run(&args, context),
         Some(Command::Pca(args)) => pca::run(&args, context),
         Some(Command::Match(args)) => matching::run(&args, context),
+        Some(Command::Track(args)) => track::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
         Some(Command::Models(args)) => models::run(&args, context),
         Some(Command::Doctor(args)) => doctor::run(&args, context),

@@ -263,10 +263,11 @@ fn check_outputs(args: &TrackArgs) -> Result<()> {
         refuse_input(folder, &inputs)?;
         create_folder(folder)?;
     }
-    let mut outputs: Vec<&PathBuf> = [&args.output, &args.coco, &args.table, &args.masks, &args.soft_masks, &args.cut_outs]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut outputs: Vec<&PathBuf> =
+        [&args.output, &args.coco, &args.table, &args.masks, &args.soft_masks, &args.cut_outs]
+            .into_iter()
+            .flatten()
+            .collect();
     outputs.sort();
     match outputs.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(exit::usage(format!("{} is named for two outputs: choose another name", pair[0].display()))),
@@ -304,5 +305,8 @@ fn parse_temperature(text: &str) -> Result<f32, String> {
 }
 
 fn parse_radius(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|n: &f32| n.is_finite() && *n >= 0.0).ok_or_else(|| "expected a number of patches".to_owned())
+    text.parse()
+        .ok()
+        .filter(|n: &f32| n.is_finite() && *n >= 0.0)
+        .ok_or_else(|| "expected a number of patches".to_owned())
 }

@@ -52,6 +52,8 @@ pub enum Action {
     FirstFrame,
     /// The last one.
     LastFrame,
+    /// Records what is on the canvas as a video.
+    Record,
     /// Playing begins at this frame.
     SetIn,
     /// Playing ends at this frame.
@@ -125,6 +127,7 @@ pub static TABLE: &[Entry] = &[
     entry(Action::PreviousFrame, "Previous frame", plain(Key::Comma), "Video"),
     entry(Action::FirstFrame, "First frame", plain(Key::Home), "Video"),
     entry(Action::LastFrame, "Last frame", plain(Key::End), "Video"),
+    entry(Action::Record, "Record video…", plain(Key::R), "Video"),
     entry(Action::SetIn, "Begin at this frame", plain(Key::I), "Video"),
     entry(Action::SetOut, "End at this frame", shift(Key::I), "Video"),
     entry(Action::Undo, "Undo", command(Key::Z), "Edit"),

@@ -1,6 +1,10 @@
 //! Rainbow PCA: principal components of patch features, whitened, as colours (reference: `notebooks/pca.ipynb`,
 //! which calls `sklearn.decomposition.PCA(n_components=3, whiten=True)`).
 
+mod streaming;
+
+pub use streaming::StreamingPca;
+
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Side, get_global_parallelism};
 use ndarray::{Array2, Array3, ArrayView1};
@@ -47,21 +51,7 @@ impl Basis {
     pub fn fit(samples: &[Sample], components: usize) -> Result<Self, AnalysisError> {
         let patches = select(samples)?;
         let dim = patches.first().map_or(0, ArrayView1::len);
-        if patches.len() <= components.max(1) {
-            return Err(AnalysisError::NotEnough(format!(
-                "PCA with {components} components needs at least {} patches, there are {}; use a larger picture, \
-                 a larger mask or fewer components",
-                components.max(1) + 1,
-                patches.len()
-            )));
-        }
-        if components > dim {
-            return Err(AnalysisError::NotEnough(format!(
-                "component {} does not exist: features of {dim} numbers have components 0 to {}",
-                components - 1,
-                dim.saturating_sub(1)
-            )));
-        }
+        check_counts(patches.len(), dim, components)?;
         let mean = mean(&patches);
         // The smaller of the two products holds all there is to know.
         let spread = if patches.len() < dim {
@@ -69,10 +59,15 @@ impl Basis {
         } else {
             spread_from_covariance(&patches, &mean, components)
         }?;
+        Self::from_spread(mean, spread, patches.len())
+    }
+
+    fn from_spread(mean: Vec<f64>, spread: Spread, patches: usize) -> Result<Self, AnalysisError> {
+        let dim = mean.len();
         if spread.total == 0.0 {
             return Err(AnalysisError::NotEnough("all patches have the same features: PCA has nothing to show".into()));
         }
-        let noise = spread.total * f64::EPSILON * dim.max(patches.len()) as f64;
+        let noise = spread.total * f64::EPSILON * dim.max(patches) as f64;
         let (components, variances) = spread
             .leading
             .into_iter()
@@ -180,6 +175,25 @@ pub fn colours(projected: &Array3<f32>, foreground: Option<&Array2<bool>>) -> Ar
     })
 }
 
+/// That components can be fitted to so many patches of `dim` numbers.
+fn check_counts(patches: usize, dim: usize, components: usize) -> Result<(), AnalysisError> {
+    if patches <= components.max(1) {
+        return Err(AnalysisError::NotEnough(format!(
+            "PCA with {components} components needs at least {} patches, there are {patches}; use a larger picture, \
+             a larger mask or fewer components",
+            components.max(1) + 1,
+        )));
+    }
+    if components > dim {
+        return Err(AnalysisError::NotEnough(format!(
+            "component {} does not exist: features of {dim} numbers have components 0 to {}",
+            components - 1,
+            dim.saturating_sub(1)
+        )));
+    }
+    Ok(())
+}
+
 /// The features that count, checked.
 fn select<'a>(samples: &[Sample<'a>]) -> Result<Vec<ArrayView1<'a, f32>>, AnalysisError> {
     let mut patches = Vec::new();
@@ -225,9 +239,10 @@ const BLOCK: usize = 1024;
 fn spread_from_covariance(patches: &[ArrayView1<f32>], mean: &[f64], count: usize) -> Result<Spread, AnalysisError> {
     let dim = mean.len();
     let mut covariance = Mat::<f64>::zeros(dim, dim);
+    let scale = 1.0 / (patches.len() as f64 - 1.0);
     for block in patches.chunks(BLOCK) {
         let centred = centred_columns(block, mean);
-        accumulate_lower(&mut covariance, &centred, centred.transpose(), patches.len());
+        accumulate_products(&mut covariance, &centred, centred.transpose(), scale);
     }
     leading_eigenpairs(&covariance, count)
 }
@@ -236,7 +251,7 @@ fn spread_from_covariance(patches: &[ArrayView1<f32>], mean: &[f64], count: usiz
 fn spread_from_gram(patches: &[ArrayView1<f32>], mean: &[f64], count: usize) -> Result<Spread, AnalysisError> {
     let centred = centred_columns(patches, mean);
     let mut gram = Mat::<f64>::zeros(patches.len(), patches.len());
-    accumulate_lower(&mut gram, centred.transpose(), &centred, patches.len());
+    accumulate_products(&mut gram, centred.transpose(), &centred, 1.0 / (patches.len() as f64 - 1.0));
     let mut spread = leading_eigenpairs(&gram, count)?;
     for (_, vector) in &mut spread.leading {
         let weights = faer::Col::<f64>::from_fn(vector.len(), |i| vector[i]);
@@ -252,12 +267,12 @@ fn centred_columns(patches: &[ArrayView1<f32>], mean: &[f64]) -> Mat<f64> {
     Mat::from_fn(mean.len(), patches.len(), |i, patch| f64::from(patches[patch][i]) - mean[i])
 }
 
-/// Adds `lhs * rhs / (samples - 1)` to the lower triangle of a symmetric matrix.
-fn accumulate_lower(
+/// Adds `scale * lhs * rhs` to the lower triangle of a symmetric matrix.
+fn accumulate_products(
     sum: &mut Mat<f64>,
     lhs: impl faer::mat::AsMatRef<T = f64, Rows = usize, Cols = usize>,
     rhs: impl faer::mat::AsMatRef<T = f64, Rows = usize, Cols = usize>,
-    samples: usize,
+    scale: f64,
 ) {
     triangular::matmul(
         sum,
@@ -267,7 +282,7 @@ fn accumulate_lower(
         BlockStructure::Rectangular,
         rhs,
         BlockStructure::Rectangular,
-        1.0 / (samples as f64 - 1.0),
+        scale,
         get_global_parallelism(),
     );
 }

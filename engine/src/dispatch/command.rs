@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
+use super::record::{ClipMapExport, TracksExport};
 use super::track::TrackRequest;
 use crate::analysis::clustering::{ClusterOptions, Labels};
 use crate::analysis::matching::{MatchOptions, Pair};
@@ -262,6 +263,10 @@ pub enum Export {
     Features(Arc<CachedFeatures>),
     /// Text that is complete already: JSON, CSV.
     Text(String),
+    /// Objects followed through a clip, as a video, folder or file.
+    Tracks(Box<TracksExport>),
+    /// A map through a clip, as a video. Runs beside the model.
+    ClipMap(Box<ClipMapExport>),
 }
 
 /// What the window can ask for.
@@ -346,6 +351,7 @@ impl Command {
             Self::Preview { .. } => Lane::Previews,
             Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) => Lane::Model,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
+            Self::Export { what: Export::ClipMap(_), .. } => Lane::Model,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
             // Deleting waits for downloads, whose files it could take away.
             Self::Download { .. } | Self::RemoveModel { .. } => Lane::Download,

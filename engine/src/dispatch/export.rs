@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use super::failure::outcome;
 use super::lane::Worker;
+use super::record::record_tracks;
 use super::{Command, Export, Failure, MatchSide, Outcome, PairFormat};
 use crate::Result;
 use crate::analysis::pairs;
@@ -21,6 +22,7 @@ use crate::output::{self, write_atomically, write_npy};
 /// For [`super::Lane::Export`].
 pub fn worker() -> Worker {
     Box::new(|job, command| match command {
+        Command::Export { what: Export::Tracks(what), path, .. } => outcome(record_tracks(what, path, job)),
         Command::Export { what, path, metadata } => outcome(job.cancel().check().and_then(|()| {
             write(what, path, metadata)?;
             Ok(Outcome::Exported(path.clone()))
@@ -59,6 +61,8 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
         | Export::Basis(_)
         | Export::Features(_)
         | Export::Text(_)
+        | Export::Tracks(_)
+        | Export::ClipMap(_)
         | Export::Pairs { .. } => None,
     })
 }
@@ -90,5 +94,6 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
             let picture = draw(what)?.expect("all of these are pictures");
             write_picture(path, &picture, &metadata)
         }
+        Export::Tracks(_) | Export::ClipMap(_) => unreachable!("recordings are no single write"),
     }
 }

@@ -16,6 +16,7 @@ mod files;
 mod lane;
 mod model;
 mod outbox;
+mod record;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -25,6 +26,7 @@ pub use command::{
     ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, MatchSide, ModelChoice,
     PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
+pub use record::{ClipMapExport, FrameLabels, TracksExport};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};
 
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::failure::{message, of_loading, outcome, outcome_or};
 use super::lane::{Job, Worker, guard};
+use super::record::record_clip_map;
 use super::track::track;
-use super::{Command, EncodeJob, Failure, Loader, ModelChoice, ModelInfo, Outcome};
+use super::{Command, EncodeJob, Export, Failure, Loader, ModelChoice, ModelInfo, Outcome};
 use crate::analysis::AnalysisError;
 use crate::backend::Run;
 use crate::cache::CachedFeatures;
@@ -37,6 +38,14 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader) -> Worker {
         Command::Track(request) => match loaded_as(loaded.as_mut(), &request.model) {
             Ok(model) => {
                 let result = track(request, &mut model.encoder, &mut tracked, job);
+                tell_move(model, job);
+                outcome(result)
+            }
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
+        Command::Export { what: Export::ClipMap(what), path, .. } => match loaded_as(loaded.as_mut(), &what.model) {
+            Ok(model) => {
+                let result = record_clip_map(what, path, &mut model.encoder, job);
                 tell_move(model, job);
                 outcome(result)
             }

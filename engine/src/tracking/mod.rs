@@ -7,6 +7,7 @@ mod error;
 pub mod export;
 mod labels;
 mod patches;
+pub mod record;
 mod session;
 mod store;
 #[cfg(test)]

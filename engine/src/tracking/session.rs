@@ -56,12 +56,7 @@ impl Session {
     ///
     /// # Errors
     /// [`crate::image::PictureError`] where the clip's frames do not fit the size rule.
-    pub fn new(
-        info: &VideoInfo,
-        stride: usize,
-        settings: &SessionSettings,
-        options: TrackingOptions,
-    ) -> Result<Self> {
+    pub fn new(info: &VideoInfo, stride: usize, settings: &SessionSettings, options: TrackingOptions) -> Result<Self> {
         let SessionSettings { size, filter, normalisation, memory, disk } = *settings;
         let preprocessing = Preprocessing { size, filter, normalisation };
         let geometry = preprocessing.geometry(info.width, info.height, stride)?;
@@ -175,7 +170,7 @@ fn propagate_all(
     take: &mut (dyn FnMut(TrackedFrame<'_>) -> Result<()> + Send),
 ) -> Result<()> {
     let mut held: HashMap<usize, Arc<FeatureGrid>> = HashMap::new();
-    for EncodedFrame { frame, picture, features, .. } in fed {
+    for EncodedFrame { frame, picture, features } in fed {
         held.insert(frame, features);
         let Some(step) = tracker.next_step(stretch) else { return Ok(()) };
         if step.frame != frame {

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::{Video, VideoError};
 use crate::encoder::Encoder;
-use crate::features::{FeatureGrid, Geometry};
+use crate::features::FeatureGrid;
 use crate::image::{Picture, Pixels, Preprocessing};
 use crate::tracking::FrameFeatures;
 use crate::{Cancel, Error, Result};
@@ -24,8 +24,6 @@ pub struct EncodedFrame {
     pub picture: Option<Arc<Picture>>,
     /// As `prepare` has made them.
     pub features: Arc<FeatureGrid>,
-    /// How patches and pixels lie over each other, likewise.
-    pub geometry: Option<Geometry>,
 }
 
 /// How frames are encoded.
@@ -41,7 +39,7 @@ pub struct FrameEncoder<'a> {
 }
 
 /// What the decoding thread brings.
-type Decoded = Result<(usize, Arc<Picture>, Pixels, Geometry)>;
+type Decoded = Result<(usize, Arc<Picture>, Pixels)>;
 
 impl FrameEncoder<'_> {
     /// Gives the features of `frames`, in that order, to `take`. Those in the store are not encoded again; `video` is
@@ -77,7 +75,7 @@ impl FrameEncoder<'_> {
                     }
                 }
                 take(match stored {
-                    Some(features) => EncodedFrame { frame, picture: None, features, geometry: None },
+                    Some(features) => EncodedFrame { frame, picture: None, features },
                     None => {
                         asked.pop_front();
                         let ended = || Error::from(VideoError::frame(&path, frame, "its decoder has ended"));
@@ -91,13 +89,13 @@ impl FrameEncoder<'_> {
 
     fn encode(
         &mut self,
-        (frame, picture, pixels, geometry): (usize, Arc<Picture>, Pixels, Geometry),
+        (frame, picture, pixels): (usize, Arc<Picture>, Pixels),
         cancel: &Cancel,
     ) -> Result<EncodedFrame> {
         let encoded = self.encoder.forward(&pixels, &[], cancel)?;
         let features = Arc::new((self.prepare)(encoded.output.patch)?);
         self.store.insert(frame, Arc::clone(&features));
-        Ok(EncodedFrame { frame, picture: Some(picture), features, geometry: Some(geometry) })
+        Ok(EncodedFrame { frame, picture: Some(picture), features })
     }
 }
 
@@ -111,8 +109,8 @@ fn decode(
 ) {
     for frame in questions {
         let decoded = video.frame(frame, cancel).and_then(|picture| {
-            let (pixels, geometry) = preprocessing.apply(&picture, stride)?;
-            Ok((frame, picture, pixels, geometry))
+            let (pixels, _) = preprocessing.apply(&picture, stride)?;
+            Ok((frame, picture, pixels))
         });
         // Nobody waits any more once the other side has failed.
         if answers.send(decoded).is_err() {

@@ -8,17 +8,21 @@ mod animation;
 mod encode;
 mod error;
 mod folder;
+mod maps;
 mod recent;
 mod sniff;
 mod timeline;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use encode::{EncodedFrame, FrameEncoder};
 pub use error::VideoError;
+pub use maps::{ClipMap, MapRecording, record_map};
 pub use sniff::is_video;
 pub use timeline::Timeline;
+pub use write::{FrameSink, RecordingFormat, create};
 
 use crate::image::Picture;
 use crate::{Cancel, Result};
@@ -85,6 +89,7 @@ pub struct Video {
     /// The frame that the reader gives next.
     position: usize,
     recent: Recent,
+    options: VideoOptions,
 }
 
 /// A clip's frames in the order they are shown, from places where decoding can start.
@@ -120,7 +125,15 @@ impl Video {
         };
         let recent = Recent::new(info.width, info.height);
         // No reader is at this position, so that the first frame asked for seeks.
-        Ok(Self { info, reader, position: usize::MAX, recent })
+        Ok(Self { info, reader, position: usize::MAX, recent, options: options.clone() })
+    }
+
+    /// The same clip once more, to be read from another thread.
+    ///
+    /// # Errors
+    /// As [`Video::open`].
+    pub fn reopen(&self) -> Result<Self> {
+        Self::open(&self.info.path, &self.options)
     }
 
     /// Size, times and kind.

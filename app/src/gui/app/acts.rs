@@ -41,6 +41,13 @@ impl App {
             Action::Help => self.is_help_open ^= true,
             Action::About => self.is_about_open ^= true,
             Action::Models => self.models.is_open ^= true,
+            Action::Record => {
+                let exports = self.tools.current().exports(&self.shared);
+                match exports.into_iter().find(|what| what.file_name.ends_with(".mp4")) {
+                    Some(what) => self.export(context, what),
+                    None => self.shared.notices.info("There is nothing to record yet"),
+                }
+            }
             Action::Play
             | Action::NextFrame
             | Action::PreviousFrame
@@ -145,11 +152,12 @@ impl App {
     pub(super) fn export(&mut self, context: &Context, Exportable { file_name, what, .. }: Exportable) {
         let picture = self.shown.first().copied();
         let metadata = picture.map(|id| self.shared.metadata(id)).unwrap_or_default();
-        let ending = file_name.rsplit('.').next().unwrap_or_default().to_owned();
+        // Folders have no ending.
+        let ending = file_name.rsplit_once('.').map(|(_, ending)| ending.to_owned());
         let question = Question {
             kind: QuestionKind::Save,
             title: "Export",
-            filter: Some(("File", vec![ending])),
+            filter: ending.map(|ending| ("File", vec![ending])),
             folder: self.folder_to_write(),
             file_name,
         };

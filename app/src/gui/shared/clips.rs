@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dinoscope_engine::dispatch::{Command, PictureId, PixelSource, RequestId};
+use dinoscope_engine::dispatch::{ClipMapExport, Command, Export, PictureId, PixelSource, RequestId};
 use dinoscope_engine::gpu::PictureTexture;
 use dinoscope_engine::image::Picture;
+use dinoscope_engine::video::ClipMap;
 
 use super::Shared;
 use crate::gui::documents::Content;
@@ -51,6 +52,19 @@ impl Shared {
             Some(player) if document.id != picture => Some(PixelSource::Clip(player.clip.clone())),
             _ => Some(PixelSource::Loaded(Arc::clone(&document.loaded()?.pixels))),
         }
+    }
+
+    /// A map through a clip, as the span that is played; nothing for stills.
+    pub fn clip_map(&self, picture: PictureId, map: ClipMap) -> Option<Export> {
+        let player = self.documents.get(picture)?.player.as_ref()?;
+        Some(Export::ClipMap(Box::new(ClipMapExport {
+            map,
+            clip: player.clip.clone(),
+            span: player.span().into_inner(),
+            model: Arc::clone(&self.model.choice),
+            size: self.size,
+            filter: self.filter,
+        })))
     }
 
     pub(super) fn take_preview(&mut self, context: &egui::Context, picture: PictureId, thumbnail: &Picture) {

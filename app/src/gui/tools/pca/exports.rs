@@ -5,11 +5,13 @@ use std::sync::Arc;
 use dinoscope_engine::analysis::pca::Scores;
 use dinoscope_engine::dispatch::Export;
 use dinoscope_engine::draw::overlay::Interpolation;
+use dinoscope_engine::video::ClipMap;
 
 use super::settings::Display;
 use super::{Pca, colours};
 use crate::gui::shared::Shared;
 use crate::gui::tools::Exportable;
+use crate::gui::tools::foreground::ForegroundKind;
 
 /// Everything that there is of the active picture.
 pub fn of(tool: &Pca, shared: &Shared) -> Vec<Exportable> {
@@ -50,6 +52,17 @@ pub fn of(tool: &Pca, shared: &Shared) -> Vec<Exportable> {
             let shown = tool.settings.shown_of(fitted);
             let chosen =
                 Scores::from_shape_fn((rows, cols, shown.len()), |(row, col, index)| scores[[row, col, shown[index]]]);
+            let components: Vec<usize> = tool.settings.shown_of(fitted).to_vec();
+            let through_clip = ClipMap::Pca {
+                basis: tool.components.fixed.as_ref().map(|fixed| Arc::clone(&fixed.basis)),
+                components,
+                has_foreground: shared.foregrounds.choices.kind(picture) == ForegroundKind::Automatic,
+                interpolation: if tool.settings.is_smooth { Interpolation::Bilinear } else { Interpolation::Patches },
+                opacity: tool.settings.opacity,
+            };
+            if let Some(what) = shared.clip_map(picture, through_clip) {
+                add("Video with colours (MP4)", "pca.mp4", what, false);
+            }
             add("Scores (NumPy)", "pca.npy", Export::Scores(Arc::new(chosen)), false);
             add("Basis (JSON)", "basis.json", Export::Basis(Arc::clone(&known.basis)), false);
         }

@@ -6,6 +6,7 @@ use dinoscope_engine::cache::CachedFeatures;
 use dinoscope_engine::dispatch::Export;
 use dinoscope_engine::draw::overlay::{Interpolation, Marker, OverlayStyle, Scale};
 use dinoscope_engine::features::Patch;
+use dinoscope_engine::video::ClipMap;
 use serde_json::{Value, json};
 
 use super::look::Look;
@@ -34,12 +35,18 @@ impl Similarity {
             style: style(&self.look, self.question.has_negative(), here.map(marker).collect()),
         };
         let raw = Export::Map { features: features(), query: map.query.clone() };
-        vec![
+        let map_style = style(&self.look, self.question.has_negative(), Vec::new());
+        let through_clip = ClipMap::Similarity { query: map.query.clone(), style: map_style };
+        let through_clip = shared.clip_map(document.id, through_clip);
+        let video = through_clip.map(|what| exportable("Video with map (MP4)", "similarity.mp4", what, false));
+        let mut offered = vec![
             exportable("Picture with map (PNG)", "similarity.png", drawn, true),
             exportable("Map (NumPy)", "similarity.npy", raw, false),
             exportable("Features (safetensors)", "features.safetensors", Export::Features(features()), false),
             exportable("Queries (JSON)", "queries.json", Export::Text(self.as_json(shared, &map.features)), false),
-        ]
+        ];
+        offered.splice(1..1, video);
+        offered
     }
 
     /// What is asked, in pixels and patches.

@@ -54,6 +54,11 @@ impl Pending {
         self.picture == Some(picture) && !(self.corners.is_empty() && self.like.is_empty() && self.unlike.is_empty())
     }
 
+    /// Whether it can become part of an object.
+    pub fn is_ready(&self) -> bool {
+        self.corners.len() > 2 || self.region.is_some()
+    }
+
     /// Gets ready for a frame: what waits in another one is dropped.
     fn enter(&mut self, picture: PictureId) {
         if self.picture != Some(picture) {
@@ -69,7 +74,7 @@ impl Tracking {
         if view.response.hovered() && !view.is_panning {
             ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
         }
-        if !ui.ctx().egui_wants_keyboard_input() {
+        if !ui.ctx().text_edit_focused() {
             self.keys(ui, shared, view);
         }
         if view.is_panning {
@@ -192,10 +197,10 @@ impl Tracking {
 
     /// What waits becomes part of the selected object.
     pub(super) fn apply(&mut self, shared: &mut Shared, picture: PictureId) {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.is_in(picture) || (pending.corners.len() < 3 && pending.region.is_none()) {
+        if !self.pending.is_in(picture) || !self.pending.is_ready() {
             return;
         }
+        let pending = std::mem::take(&mut self.pending);
         let id = self.object_to_paint(shared, picture);
         let Some(mut map) = self.map_to_paint(shared, picture) else { return };
         if pending.corners.len() > 2 {

@@ -6,7 +6,7 @@ use egui::{Button, RichText, Ui};
 use egui_material_icons::icons;
 
 use super::Tracking;
-use super::settings::{BRUSHES, Mode, Settings, USUAL_SIZE};
+use super::settings::{BRUSHES, Behind, Mode, Settings, USUAL_SIZE};
 use super::track::Follow;
 use crate::gui::dialogs::{Purpose, Question, QuestionKind};
 use crate::gui::panels::controls;
@@ -20,15 +20,17 @@ impl Tracking {
             ui.weak("Objects are followed through videos: drop one on the window, or a folder of numbered frames.");
             return;
         };
-        self.object_list(ui, shared, picture);
+        // Each in a part of its own, so that what comes later keeps its identity when a row is added.
+        ui.vertical(|ui| self.object_list(ui, shared, picture));
         ui.add_space(8.0);
-        self.painting(ui, shared, picture);
+        ui.vertical(|ui| self.painting(ui, shared, picture));
         ui.add_space(8.0);
-        self.following(ui, shared, picture);
+        ui.vertical(|ui| self.following(ui, shared, picture));
         ui.add_space(8.0);
         controls::slider(ui, "Opacity", "Of objects over the frame", &mut self.settings.opacity, 0.0..=1.0, 0.55);
         controls::section(ui, "Out of sight", |ui| self.absences(ui, shared, picture));
         controls::section(ui, "How to follow", |ui| self.options(ui));
+        controls::section(ui, "Recording", |ui| self.recording(ui));
     }
 
     fn painting(&mut self, ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
@@ -64,8 +66,12 @@ impl Tracking {
             }
         }
         if self.pending.is_in(picture) {
+            if let Some((_, region)) = &self.pending.region {
+                ui.weak(format!("A region of {} patches", region.iter().filter(|&&inside| inside).count()));
+            }
             ui.horizontal(|ui| {
-                if ui.button("Add to object").on_hover_text("Enter").clicked() {
+                let add = ui.add_enabled(self.pending.is_ready(), Button::new("Add to object"));
+                if add.on_hover_text("Enter").clicked() {
                     self.apply(shared, picture);
                 }
                 if ui.button("Discard").on_hover_text("Escape").clicked() {
@@ -112,9 +118,23 @@ impl Tracking {
                     self.follow(shared, Follow::From(direction));
                 }
             };
-            button(ui, "◀ Backward", "From this frame to the first one", Direction::Backward);
-            button(ui, "Forward ▶", "From this frame to the last one", Direction::Forward);
+            let (back, forth) = (icons::ICON_ARROW_BACK.codepoint, icons::ICON_ARROW_FORWARD.codepoint);
+            let hint = "From this frame to the first one that is played";
+            button(ui, &format!("{back}  Backward"), hint, Direction::Backward);
+            let hint = "From this frame to the last one that is played";
+            button(ui, &format!("Forward  {forth}"), hint, Direction::Forward);
         });
+    }
+
+    fn recording(&mut self, ui: &mut Ui) {
+        let settings = &mut self.settings;
+        let behind =
+            [(Behind::Frame, "Video"), (Behind::Black, "Black"), (Behind::White, "White"), (Behind::Green, "Green")];
+        let hint = "What is seen where no object is";
+        controls::choice(ui, "Background", hint, &mut settings.background, &behind);
+        controls::toggle(ui, "Outline", "A line around every object", &mut settings.has_outline);
+        controls::toggle(ui, "Side by side", "The video as it is at the left", &mut settings.is_beside);
+        ui.weak("Record with R, or choose what is written in the Export menu. Opacity and colours are those above.");
     }
 
     fn options(&mut self, ui: &mut Ui) {

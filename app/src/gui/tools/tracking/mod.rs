@@ -1,6 +1,7 @@
 //! Tracking: objects that are painted in one frame are followed through the clip.
 
 mod edit;
+mod exports;
 mod frames;
 mod inspector;
 mod label_texture;
@@ -112,8 +113,8 @@ impl Tool for Tracking {
         self.show_inspector(ui, shared);
     }
 
-    fn exports(&self, _shared: &Shared) -> Vec<Exportable> {
-        Vec::new()
+    fn exports(&self, shared: &Shared) -> Vec<Exportable> {
+        self.offered(shared)
     }
 
     fn settings(&self) -> serde_json::Value {

@@ -1,5 +1,6 @@
 //! How objects are painted, followed and shown.
 
+use dinoscope_engine::draw::labels::Background;
 use dinoscope_engine::tracking::TrackingOptions;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,31 @@ pub enum Mode {
     Polygon,
     /// Grows a region from clicked patches.
     Click,
+}
+
+/// What a recording shows where no object is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Behind {
+    /// The frame.
+    #[default]
+    Frame,
+    /// Black.
+    Black,
+    /// White.
+    White,
+    /// Green, for other programs to take away.
+    Green,
+}
+
+impl From<Behind> for Background {
+    fn from(behind: Behind) -> Self {
+        match behind {
+            Behind::Frame => Self::Frame,
+            Behind::Black => Self::BLACK,
+            Behind::White => Self::WHITE,
+            Behind::Green => Self::GREEN,
+        }
+    }
 }
 
 /// What is remembered.
@@ -29,6 +55,12 @@ pub struct Settings {
     pub opacity: f32,
     /// Short side of the model's input, in pixels.
     pub size: usize,
+    /// What a recording shows where no object is.
+    pub background: Behind,
+    /// A line around every object, in recordings.
+    pub has_outline: bool,
+    /// The frame as it is at the left of the recording.
+    pub is_beside: bool,
     /// How objects are followed.
     pub options: TrackingOptions,
 }
@@ -47,6 +79,9 @@ impl Default for Settings {
             threshold: 0.6,
             opacity: 0.55,
             size: USUAL_SIZE,
+            background: Behind::default(),
+            has_outline: false,
+            is_beside: false,
             options: TrackingOptions::default(),
         }
     }
