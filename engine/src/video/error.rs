@@ -15,6 +15,25 @@ pub enum VideoError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A codec that only ffmpeg decodes.
+    #[error(
+        "{} is {codec}, which is read with ffmpeg: install ffmpeg so that it is found on the PATH, or convert the clip to \
+         H.264 in MP4", path.display()
+    )]
+    Codec {
+        /// The file.
+        path: PathBuf,
+        /// For people: "HEVC", "H.264 with 10 bits a sample".
+        codec: String,
+    },
+    /// ffmpeg could not do what was asked of it.
+    #[error("ffmpeg cannot read {}: {reason}", path.display())]
+    Ffmpeg {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        reason: String,
+    },
     /// A frame that the clip does not have.
     #[error("{} has {len} frames, numbered from 0: there is no frame {index}", path.display())]
     NoSuchFrame {
@@ -50,11 +69,23 @@ pub enum VideoError {
         /// Width and height of the frame.
         got: (usize, usize),
     },
+    /// A clip that cannot be recorded.
+    #[error("cannot record {}: {reason}", path.display())]
+    Recording {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
 }
 
 impl VideoError {
     pub(super) fn unreadable(path: &Path, reason: impl Into<String>) -> Self {
         Self::Unreadable { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    pub(super) fn ffmpeg(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Ffmpeg { path: path.to_path_buf(), reason: reason.into() }
     }
 
     pub(super) fn frame(path: &Path, index: usize, reason: impl Into<String>) -> Self {

@@ -51,8 +51,8 @@ pub(super) fn open(path: &Path, fps: f64) -> Result<Opened> {
 }
 
 impl FrameReader for Folder {
-    fn entry(&self, index: usize) -> usize {
-        index
+    fn entry(&mut self, index: usize) -> Result<usize> {
+        Ok(index)
     }
 
     fn seek(&mut self, entry: usize) -> Result<()> {
@@ -60,10 +60,10 @@ impl FrameReader for Folder {
         Ok(())
     }
 
-    fn next(&mut self, wanted: bool, _cancel: &Cancel) -> Result<Option<Picture>> {
-        let file = &self.files[self.next];
+    fn next(&mut self, wanted_from: usize, _cancel: &Cancel) -> Result<Option<Picture>> {
+        let index = self.next;
         self.next += 1;
-        wanted.then(|| image::read(file)).transpose()
+        (index >= wanted_from).then(|| image::read(&self.files[index])).transpose()
     }
 }
 

@@ -5,10 +5,14 @@
 //! ```
 
 mod animation;
+mod colour;
 mod encode;
 mod error;
+mod ffmpeg;
 mod folder;
+mod h264;
 mod maps;
+mod mp4;
 mod recent;
 mod sniff;
 mod timeline;
@@ -25,7 +29,7 @@ pub use timeline::Timeline;
 pub use write::{FrameSink, RecordingFormat, create};
 
 use crate::image::Picture;
-use crate::{Cancel, Result};
+use crate::{Cancel, Error, Result};
 use recent::Recent;
 use sniff::Kind;
 
@@ -34,11 +38,13 @@ use sniff::Kind;
 pub struct VideoOptions {
     /// Frames per second of a folder of pictures.
     pub folder_fps: f64,
+    /// The program for what this one does not decode: a name on the PATH, or a path. ffprobe lies beside it.
+    pub ffmpeg: PathBuf,
 }
 
 impl Default for VideoOptions {
     fn default() -> Self {
-        Self { folder_fps: 24.0 }
+        Self { folder_fps: 24.0, ffmpeg: PathBuf::from("ffmpeg") }
     }
 }
 
@@ -95,14 +101,14 @@ pub struct Video {
 /// A clip's frames in the order they are shown, from places where decoding can start.
 trait FrameReader: Send {
     /// The last frame at or before `index` from which decoding can start.
-    fn entry(&self, index: usize) -> usize;
+    fn entry(&mut self, index: usize) -> Result<usize>;
 
     /// Makes frame `entry`, one that [`Self::entry`] named, the next.
     fn seek(&mut self, entry: usize) -> Result<()>;
 
-    /// Decodes the next frame. Gives it where it is `wanted`; readers save what they can where it is not.
-    /// After an error the position is undefined until the next [`Self::seek`].
-    fn next(&mut self, wanted: bool, cancel: &Cancel) -> Result<Option<Picture>>;
+    /// Passes the next frame, and gives it unless it lies before frame `wanted_from`: for those that nobody wants, readers
+    /// save what they can. After an error the position is undefined until the next [`Self::seek`].
+    fn next(&mut self, wanted_from: usize, cancel: &Cancel) -> Result<Option<Picture>>;
 }
 
 /// What the opener of a kind of clip returns.
@@ -112,8 +118,8 @@ struct Opened {
 }
 
 impl Video {
-    /// Opens a clip: MP4 and MOV with H.264, animated GIF, PNG and WebP, a folder of numbered pictures. The content
-    /// decides, not the name.
+    /// Opens a clip: MP4 and MOV with H.264, animated GIF, PNG and WebP, a folder of numbered pictures, and through
+    /// ffmpeg, where it is installed, whatever that reads. The content decides, not the name.
     ///
     /// # Errors
     /// [`crate::Error::Io`] where it cannot be read, [`VideoError`] where it is no clip.
@@ -121,7 +127,18 @@ impl Video {
         let Opened { info, reader } = match sniff::kind(path)? {
             Kind::Folder => folder::open(path, options.folder_fps)?,
             Kind::Animation(format) => animation::open(path, format)?,
-            Kind::Unknown => return Err(VideoError::unreadable(path, "it is of no known kind").into()),
+            Kind::Mp4 => match mp4::open(path) {
+                Err(Error::Video(own)) => ffmpeg::open_instead(path, &options.ffmpeg, own)?,
+                opened => opened?,
+            },
+            Kind::Container(name) => {
+                let own = VideoError::Codec { path: path.to_path_buf(), codec: name.to_owned() };
+                ffmpeg::open_instead(path, &options.ffmpeg, own)?
+            }
+            Kind::Unknown => {
+                let own = VideoError::unreadable(path, "it is neither a video nor an animated picture");
+                ffmpeg::open_instead(path, &options.ffmpeg, own)?
+            }
         };
         let recent = Recent::new(info.width, info.height);
         // No reader is at this position, so that the first frame asked for seeks.
@@ -151,18 +168,20 @@ impl Video {
         if let Some(frame) = self.recent.get(index) {
             return Ok(frame);
         }
-        let entry = self.reader.entry(index);
-        if !(entry..=index).contains(&self.position) {
-            self.position = usize::MAX;
-            self.reader.seek(entry)?;
-            self.position = entry;
+        if self.position != index {
+            let entry = self.reader.entry(index)?;
+            if !(entry..index).contains(&self.position) {
+                self.position = usize::MAX;
+                self.reader.seek(entry)?;
+                self.position = entry;
+            }
         }
         // Frames on the way are kept, as many as half the cache holds: stepping backwards asks for them next.
-        let kept_from = (index + 1).saturating_sub(self.recent.capacity() / 2);
+        let wanted_from = (index + 1).saturating_sub(self.recent.capacity() / 2);
         loop {
             let at = std::mem::replace(&mut self.position, usize::MAX);
             cancel.check()?;
-            let frame = self.reader.next(at >= kept_from, cancel)?;
+            let frame = self.reader.next(wanted_from, cancel)?;
             self.position = at + 1;
             let Some(frame) = frame else { continue };
             let frame = self.checked(at, frame)?;

@@ -105,7 +105,8 @@ fn a_folder_is_a_clip_in_the_order_of_its_numbers() {
     let folder = tempfile::tempdir().expect("a folder");
     ffmpeg(folder.path(), &format!("{SOURCE} -start_number 7 frame%d.png"));
     assert!(is_video(folder.path()));
-    let mut video = Video::open(folder.path(), &VideoOptions { folder_fps: 25.0 }).expect("opened");
+    let mut video =
+        Video::open(folder.path(), &VideoOptions { folder_fps: 25.0, ..VideoOptions::default() }).expect("opened");
     assert_eq!((video.info().timeline.len(), video.info().timeline.mean_fps()), (10, 25.0));
     assert!(frames(&mut video) == decoded_by_ffmpeg(folder.path(), &format!("{SOURCE} -pix_fmt rgb24"), 61, 35));
 

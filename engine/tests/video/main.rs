@@ -1,4 +1,6 @@
 //! Clips made by ffmpeg, and recordings checked by it.
 
 mod animations;
+mod ffmpeg;
+mod mp4;
 mod support;

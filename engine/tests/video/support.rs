@@ -19,9 +19,11 @@ pub fn ffmpeg(folder: &Path, arguments: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// All frames of `input` (ffmpeg's arguments for it) as ffmpeg decodes them.
+/// All frames of `input` (ffmpeg's arguments for it) as ffmpeg decodes them. Its default conversion to RGB rounds down,
+/// by more than a step of 255 in the mean; these flags make it exact.
 pub fn decoded_by_ffmpeg(folder: &Path, input: &str, width: usize, height: usize) -> Vec<Picture> {
-    let raw = ffmpeg(folder, &format!("{input} -fps_mode passthrough -f rawvideo -pix_fmt rgb24 -"));
+    let exact = "-sws_flags accurate_rnd+full_chroma_int+neighbor";
+    let raw = ffmpeg(folder, &format!("{input} {exact} -fps_mode passthrough -f rawvideo -pix_fmt rgb24 -"));
     let frames = raw.chunks(width * height * 3).map(<[u8]>::to_vec);
     frames.map(|rgb| Picture::from_rgb(width, height, rgb).expect("whole frames of that size")).collect()
 }
@@ -39,6 +41,38 @@ pub fn frame(video: &mut Video, index: usize) -> Picture {
 /// All frames, in order.
 pub fn frames(video: &mut Video) -> Vec<Picture> {
     (0..video.info().timeline.len()).map(|index| frame(video, index)).collect()
+}
+
+/// Mean absolute difference of two frames, in steps of 255.
+pub fn mean_difference(a: &Picture, b: &Picture) -> f64 {
+    assert_eq!((a.width, a.height), (b.width, b.height));
+    let sum: u64 = a.rgb.iter().zip(&b.rgb).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.rgb.len() as f64
+}
+
+/// What ffprobe says in its compact form, a line for each entry.
+pub fn ffprobe(path: &Path, arguments: &str) -> Vec<String> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0"])
+        .args(arguments.split_whitespace())
+        .arg(path)
+        .output()
+        .expect("ffprobe is installed");
+    assert!(output.status.success(), "ffprobe {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// When ffprobe says that each frame is shown, in seconds.
+pub fn probed_times(path: &Path) -> Vec<f64> {
+    let lines = ffprobe(path, "-select_streams v:0 -show_entries frame=best_effort_timestamp_time");
+    let mut times: Vec<f64> = Vec::new();
+    for line in lines {
+        // ffprobe knows no time of the last frame out of some decoders.
+        let next = || times[times.len() - 1] * 2.0 - times[times.len() - 2];
+        times.push(line.split(',').next().and_then(|time| time.parse().ok()).unwrap_or_else(next));
+    }
+    times
 }
 
 /// Start of each frame, in milliseconds, and the end of the last one.

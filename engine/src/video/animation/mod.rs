@@ -50,8 +50,8 @@ pub(super) fn open(path: &Path, format: ImageFormat) -> Result<Opened> {
 }
 
 impl FrameReader for Animation {
-    fn entry(&self, _index: usize) -> usize {
-        0
+    fn entry(&mut self, _index: usize) -> Result<usize> {
+        Ok(0)
     }
 
     fn seek(&mut self, _entry: usize) -> Result<()> {
@@ -62,13 +62,13 @@ impl FrameReader for Animation {
         Ok(())
     }
 
-    fn next(&mut self, wanted: bool, _cancel: &Cancel) -> Result<Option<Picture>> {
+    fn next(&mut self, wanted_from: usize, _cancel: &Cancel) -> Result<Option<Picture>> {
         let index = self.next;
         self.next += 1;
         let broken = |reason: &str| VideoError::frame(&self.path, index, reason);
         let frame = self.frames.recv().map_err(|_| broken("the file ends before it, or is broken"))?;
         let frame = frame.map_err(|error| broken(&error.to_string().replace(['\n', '\r'], " ")))?;
-        if !wanted {
+        if index < wanted_from {
             return Ok(None);
         }
         let (width, height) = (frame.width() as usize, frame.height() as usize);
