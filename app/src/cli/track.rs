@@ -140,7 +140,7 @@ pub fn run(args: &TrackArgs, context: &Context) -> Result<()> {
     let labels = LabelMap::read(&args.mask, args.void)?;
     let objects = labels.objects();
     ensure!(!objects.is_empty(), "{} shows no object: every pixel is background", args.mask.display());
-    let mut video = Video::open(&args.video, &VideoOptions { folder_fps: args.fps })?;
+    let mut video = Video::open(&args.video, &VideoOptions { folder_fps: args.fps, ..VideoOptions::default() })?;
     let mut encoder = context.load_encoder()?;
     let info = Arc::new(video.info().clone());
     let last = info.timeline.len().saturating_sub(1);

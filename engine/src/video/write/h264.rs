@@ -57,7 +57,8 @@ impl H264Encoder {
             .adaptive_quantization(false)
             .intra_frame_period(IntraFramePeriod::from_num_frames((fps * SYNC_SECS).round().clamp(1.0, 300.0) as u32))
             .vui(VuiConfig::bt709());
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config).map_err(|error| error.to_string())?;
+        let encoder =
+            Encoder::with_api_config(OpenH264API::from_source(), config).map_err(|error| error.to_string())?;
         let (w, h) = (width as u32, height as u32);
         Ok(Self { encoder, planes: YuvPlanarImageMut::alloc(w, h, yuv::YuvChromaSubsampling::Yuv420), width, height })
     }

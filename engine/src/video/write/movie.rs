@@ -1,9 +1,9 @@
 //! The boxes of an MP4 file (ISO/IEC 14496-12).
 
 use mp4_atom::{
-    Avc1, Avcc, Co64, Codec, Colr, Dinf, Dref, DrefEntry, Edts, Elst, Encode as _, FixedPoint, FourCC, Hdlr, Mdhd, Mdia,
-    Mfhd, Minf, Moof, Moov, Mvex, Mvhd, Smhd, Stbl, Stsc, StscEntry, Stsd, Stss, Stsz, StszSamples, Stts, SttsEntry,
-    Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, TrunSamples, Url, Visual, Vmhd,
+    Avc1, Avcc, Co64, Codec, Colr, Dinf, Dref, DrefEntry, Edts, Elst, Encode as _, FixedPoint, FourCC, Hdlr, Mdhd,
+    Mdia, Mfhd, Minf, Moof, Moov, Mvex, Mvhd, Smhd, Stbl, Stsc, StscEntry, Stsd, Stss, Stsz, StszSamples, Stts,
+    SttsEntry, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, TrunSamples, Url, Visual, Vmhd,
 };
 
 /// Number of the track with pictures, and of the one with sound.
@@ -115,12 +115,8 @@ fn video_trak(video: &VideoTrack<'_>, duration: u64) -> Trak {
         ..Visual::default()
     };
     // BT.709 in all three.
-    let colr = Colr::Nclx {
-        colour_primaries: 1,
-        transfer_characteristics: 1,
-        matrix_coefficients: 1,
-        full_range_flag: false,
-    };
+    let colr =
+        Colr::Nclx { colour_primaries: 1, transfer_characteristics: 1, matrix_coefficients: 1, full_range_flag: false };
     let entry = Avc1 { visual, avcc: video.config.clone(), colr: Some(colr), ..Avc1::default() };
     let sync = |(index, sample): (usize, &Sample)| sample.is_sync.then_some(index as u32 + 1);
     let stbl = Stbl {

@@ -48,7 +48,11 @@ impl Mp4Sink {
         if encoder.width.max(encoder.height) > usize::from(u16::MAX) || format.width.min(format.height) == 0 {
             return Err(refuse(format!("no video has {}x{} pixels", format.width, format.height)).into());
         }
-        let target = if path.is_symlink() { fs::canonicalize(path).map_err(Error::io("write", path))? } else { path.to_path_buf() };
+        let target = if path.is_symlink() {
+            fs::canonicalize(path).map_err(Error::io("write", path))?
+        } else {
+            path.to_path_buf()
+        };
         let partial = partial_name(&target);
         let file = File::create(&partial).map_err(Error::io("create", &partial))?;
         let mut sink = Self {
@@ -165,7 +169,8 @@ impl FrameSink for Mp4Sink {
     fn push(&mut self, frame: &Picture) -> Result<()> {
         let (expected, got) = ((self.format.width, self.format.height), (frame.width, frame.height));
         if expected != got {
-            let reason = format!("a frame has {}x{} pixels where {}x{} are needed", got.0, got.1, expected.0, expected.1);
+            let reason =
+                format!("a frame has {}x{} pixels where {}x{} are needed", got.0, got.1, expected.0, expected.1);
             return Err(self.refuse(reason));
         }
         let number = self.samples.len();
