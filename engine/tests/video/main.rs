@@ -3,4 +3,5 @@
 mod animations;
 mod ffmpeg;
 mod mp4;
+mod recording;
 mod support;
