@@ -26,7 +26,7 @@ fn wrong_arguments_are_status_2() {
         (&["bench", "--what", "propagate"], "propagat"),
         (&["bench", "--tune", "--device", "cpu"], "--tune"),
         (&["bench", "--threads", "0"], "--threads"),
-        (&["track", "clip.mp4"], "no subcommand or file 'track'"),
+        (&["track", "clip.mp4"], "--mask"),
     ] {
         let ran = work.run(arguments);
         assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
@@ -66,7 +66,7 @@ fn help_has_examples_and_names_what_exists() {
     for command in ["features", "similarity", "pca", "match", "bench", "models", "doctor", "completions"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
     }
-    for later in ["track", "segment", "classify", "depth", "detect", "encode-text"] {
+    for later in ["segment", "classify", "depth", "detect", "encode-text"] {
         assert!(!help.lines().any(|line| line.trim_start().starts_with(later)), "{later}");
     }
     for command in ["features", "similarity", "pca", "match", "bench", "completions"] {

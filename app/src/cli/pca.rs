@@ -1,5 +1,7 @@
 //! `dinoscope pca`: features as colours.
 
+mod video;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -32,14 +34,15 @@ Examples:
   dinoscope pca *.jpg -o colours --joint                        one basis for all of them
   dinoscope pca cat.jpg -o colours --foreground auto            the object alone, background black
   dinoscope pca cat.jpg -o colours --foreground mask.png --npy  and the components as numbers
-  dinoscope pca cat.jpg -o colours --components 3,4,5           the next three")]
+  dinoscope pca cat.jpg -o colours --components 3,4,5           the next three
+  dinoscope pca dog.mp4 -o dog.pca.mp4                          a clip, one basis for all its frames")]
 pub struct PcaArgs {
-    /// Pictures
+    /// Pictures, or one video
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
 
-    /// Folder for the pictures, created where it is missing
-    #[arg(short, long, value_name = "DIR")]
+    /// Folder for the pictures, created where it is missing; of a video, the file to write
+    #[arg(short, long, value_name = "DIR|OUT.mp4")]
     output: PathBuf,
 
     /// Fit one basis over all pictures instead of one for each
@@ -90,6 +93,9 @@ impl FromStr for Foreground {
 pub fn run(args: &PcaArgs, context: &Context) -> Result<()> {
     if args.components.len() != 3 {
         return Err(exit::usage("--components takes three numbers, as in 0,1,2"));
+    }
+    if video::is_asked(args) {
+        return video::run(args, context);
     }
     create_folder(&args.output)?;
     let mask = match &args.foreground {

@@ -47,7 +47,7 @@ pub fn read(path: &Path) -> Result<Picture> {
     ensure!(!path.is_dir(), "{} is a folder: name the pictures in it, as in {0}/*.jpg", path.display());
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if path.exists() && VIDEO_EXTENSIONS.contains(&extension.as_str()) {
-        bail!("{} is a video, and this version reads pictures only: extract frames from it first", path.display());
+        bail!("{} is a video: 'pca' takes one with -o OUT.mp4, 'track' follows objects in one", path.display());
     }
     Ok(image::read(path)?)
 }
