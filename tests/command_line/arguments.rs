@@ -23,7 +23,6 @@ fn wrong_arguments_are_status_2() {
         (&["features", "a.png", "-o", "out", "--model", "vits17"], "vits16plus"),
         (&["models", "download", "vits17"], "vits16plus"),
         (&["models", "fetch"], "fetch"),
-        (&["bench", "--what", "propagate"], "propagat"),
         (&["bench", "--tune", "--device", "cpu"], "--tune"),
         (&["bench", "--threads", "0"], "--threads"),
         (&["track", "clip.mp4"], "--mask"),

@@ -1,6 +1,8 @@
 //! `dinoscope bench`: how fast is this machine?
 
 mod hover;
+mod memory;
+mod propagation;
 
 use std::time::Instant;
 
@@ -15,6 +17,8 @@ use dinoscope_engine::model::flops::flops;
 use serde_json::{Value, json};
 
 use self::hover::Hover;
+use self::memory::Memory;
+use self::propagation::Propagation;
 use super::context::Context;
 use super::exit;
 
@@ -24,7 +28,7 @@ const WARM_UP: usize = 2;
 /// Measure how fast a model and its analyses run here
 ///
 /// After warm-up, one picture at a time, on random pixels: median, least and greatest time. Reading and resizing
-/// pictures is not part of it.
+/// pictures is not part of it. Memory of `propagate` is what one call takes beyond its inputs.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -55,20 +59,16 @@ pub enum What {
     Similarity,
     /// Fitting three components and projecting on them
     Pca,
+    /// Moving labels from eight frames to the next, with random features of the model's width
+    Propagate,
     /// All of these
     All,
-    /// Mask propagation, which this version does not have
-    #[value(hide = true)]
-    Propagate,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     #[cfg(target_os = "linux")]
     super::doctor::keep_graphics_quiet();
-    if args.what == What::Propagate {
-        return Err(exit::usage("--what propagate: this version has no mask propagation to measure"));
-    }
     let size = match context.options.size {
         None => (768, 768),
         Some(SizeRule::ShortSide(side)) => (side, side),
@@ -95,6 +95,8 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     let measure = |name: &str, run: &mut dyn FnMut() -> Result<()>| measure(name, args.iters, context, run);
     let mut parts: Vec<(&str, Timing, Option<u64>)> = Vec::new();
     let mut adapter = None;
+    let mut memory = Memory::default();
+    let mut extra = None;
     let mut grid = None;
     if wanted(What::Backbone) {
         let timing = measure("backbone", &mut || {
@@ -103,34 +105,46 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
         })?;
         parts.push(("backbone", timing, Some(operations)));
     }
-    let grid: FeatureGrid = match grid {
-        Some(grid) => grid,
-        None => encoder.forward(&pixels, &[], &context.cancel)?.output.patch,
+    let grid: Option<FeatureGrid> = match grid {
+        None if wanted(What::Similarity) || wanted(What::Pca) => {
+            Some(encoder.forward(&pixels, &[], &context.cancel)?.output.patch)
+        }
+        grid => grid,
     };
-    if wanted(What::Similarity) {
+    if let Some(grid) = grid.as_ref().filter(|_| wanted(What::Similarity)) {
         let centre = Patch { row: grid.rows / 2, col: grid.cols / 2 };
         let timing = measure("similarity", &mut || {
-            similarity(&grid, &Query::new(&grid, &[centre], &[])?)?;
+            similarity(grid, &Query::new(grid, &[centre], &[])?)?;
             Ok(())
         })?;
         parts.push(("similarity", timing, None));
-        if let Some(mut hover) = Hover::new(&grid)? {
-            let timing = measure("similarity_gpu", &mut || hover.run(&grid, centre))?;
+        if let Some(mut hover) = Hover::new(grid)? {
+            let timing = measure("similarity_gpu", &mut || hover.run(grid, centre))?;
             parts.push(("similarity_gpu", timing, None));
             adapter = Some(hover.adapter);
         }
     }
-    if wanted(What::Pca) {
+    if let Some(grid) = grid.as_ref().filter(|_| wanted(What::Pca)) {
         let timing = measure("pca", &mut || {
-            Basis::fit(&[Sample { grid: &grid, foreground: None }], 3)?.project(&grid, &[0, 1, 2])?;
+            Basis::fit(&[Sample { grid, foreground: None }], 3)?.project(grid, &[0, 1, 2])?;
             Ok(())
         })?;
         parts.push(("pca", timing, None));
     }
+    if wanted(What::Propagate) {
+        let (rows, cols) = geometry.grid;
+        let propagation = Propagation::new(rows, cols, encoder.config().dim())?;
+        // The first call: later ones may find memory that was freed but not given back.
+        let (first, beyond_inputs) = memory.extra_mb(|| propagation.run(&context.cancel));
+        first?;
+        extra = beyond_inputs;
+        let timing = measure("propagate", &mut || propagation.run(&context.cancel))?;
+        parts.push(("propagate", timing, None));
+    }
 
     let provenance = encoder.provenance();
     let threads = rayon::current_num_threads();
-    let peak = peak_memory_mb();
+    let peak = memory.peak_mb();
     context.say(format!(
         "{} at {width}x{height} on {} ({}), {threads} threads",
         provenance.model, provenance.device, provenance.dtype
@@ -143,6 +157,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     }
     if wanted(What::Similarity) {
         context.say(format!("graphics device: {}", adapter.as_deref().unwrap_or("none")));
+    }
+    if let Some(extra) = extra {
+        context.say(format!("propagate takes {extra:.0} MB beyond its inputs"));
     }
     if let Some(peak) = peak {
         context.say(format!("peak memory {peak:.0} MB"));
@@ -157,6 +174,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     });
     for (name, timing, operations) in &parts {
         result[*name] = timing.to_json(*operations);
+    }
+    if wanted(What::Propagate) {
+        result["propagate"]["extra_memory_mb"] = json!(extra);
     }
     if args.tune {
         let tile = |trial: &Trial| json!({"tile": trial.name, "ms": trial.time.as_secs_f64() * 1e3});
@@ -232,24 +252,20 @@ impl Timing {
     }
 }
 
-/// A picture of random bytes, the same every time (xorshift, Marsaglia 2003).
-fn noise(width: usize, height: usize) -> Picture {
+/// Random numbers, the same every time (xorshift, Marsaglia 2003).
+fn random() -> impl Iterator<Item = u32> {
     let mut state = 0x2545_F491_u32;
-    let bytes = std::iter::repeat_with(|| {
+    std::iter::repeat_with(move || {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        (state >> 24) as u8
-    });
-    Picture { width, height, rgb: bytes.take(width * height * 3).collect() }
+        state
+    })
 }
 
-/// The most memory this process has had in RAM, in megabytes (10^6 bytes); `None` where the system does not say.
-fn peak_memory_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024.0 / 1e6)
+/// A picture of random bytes.
+fn noise(width: usize, height: usize) -> Picture {
+    Picture { width, height, rgb: random().map(|bits| (bits >> 24) as u8).take(width * height * 3).collect() }
 }
 
 #[cfg(test)]

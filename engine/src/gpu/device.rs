@@ -37,6 +37,9 @@ pub enum GpuError {
         /// Asked for.
         bytes: u64,
     },
+    /// It stopped working.
+    #[error("the graphics device stopped working")]
+    Lost,
     /// Features that the pipeline was not given for.
     #[error("the query has {got} numbers where the grid has {expected}; both must come from the same model")]
     Dimension {

@@ -7,6 +7,7 @@ mod grid;
 mod map;
 mod mipmap;
 mod picture;
+mod propagation;
 mod readback;
 mod similarity;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use grid::ResidentGrid;
 pub(crate) use grid::SCALE as FEATURE_SCALE;
 pub use map::MapTexture;
 pub use picture::{PictureTexture, upload_colours};
+pub use propagation::{PropagationPipeline, ResidentContext};
 pub use similarity::SimilarityPipeline;
 
 pub use crate::analysis::similarity::{Combine, EXCLUDED, MapQuery};

@@ -2,6 +2,7 @@
 
 mod maps;
 mod pictures;
+mod propagation;
 mod shaders;
 
 use wgpu::PollType;

@@ -37,7 +37,7 @@ impl Random {
         FeatureGrid { rows, cols, data }
     }
 
-    fn probabilities(&mut self, patches: usize, classes: usize) -> Array2<f32> {
+    pub fn probabilities(&mut self, patches: usize, classes: usize) -> Array2<f32> {
         let mut values = Array2::from_shape_simple_fn((patches, classes), || self.number().abs() + 0.01);
         values.rows_mut().into_iter().for_each(|mut row| row /= row.sum());
         values

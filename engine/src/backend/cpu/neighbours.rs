@@ -48,6 +48,18 @@ impl Disc {
         Self { half_widths: (0..rows).map_while(half_width).collect() }
     }
 
+    /// By distance in rows, the largest distance in columns; rows that are further away have no neighbours.
+    pub fn half_widths(&self) -> &[usize] {
+        &self.half_widths
+    }
+
+    /// Patches in it, where it lies in the grid as a whole.
+    pub fn patches(&self) -> usize {
+        let in_row = |half: &usize| 2 * half + 1;
+        let above = self.half_widths.iter().skip(1).map(in_row).sum::<usize>();
+        2 * above + self.half_widths.first().map_or(0, in_row)
+    }
+
     /// The largest distance in rows, and in columns.
     fn reach(&self) -> (usize, usize) {
         (self.half_widths.len().saturating_sub(1), self.half_widths.first().copied().unwrap_or(0))
