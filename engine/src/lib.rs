@@ -25,4 +25,4 @@ mod recovery;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};
-pub use progress::Progress;
+pub use progress::{Progress, Watch};
