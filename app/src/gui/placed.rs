@@ -6,6 +6,8 @@ use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
 use serde::{Deserialize, Serialize};
 
+use super::tools::foreground::Choices;
+
 /// A point in pixels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PixelPoint {
@@ -128,8 +130,35 @@ pub struct Placed {
     pub queries: Vec<PlacedQuery>,
     /// Painted foregrounds, by picture.
     pub foregrounds: BTreeMap<PictureId, Painting>,
+    /// Which patches of each picture count: all, those painted, those of a mask file.
+    pub choices: Choices,
     /// The pinned pair of two pictures that are matched.
     pub pin: Option<Pin>,
+}
+
+impl Placed {
+    /// Forgets what belongs to a picture.
+    pub fn forget(&mut self, picture: PictureId) {
+        self.queries.retain(|query| query.picture != picture);
+        self.foregrounds.remove(&picture);
+        self.choices.forget(picture);
+        self.pin.take_if(|pin| pin.picture == picture);
+    }
+
+    /// The same on pictures of other names; what has no new name is left out.
+    pub fn renamed(&self, name: impl Fn(PictureId) -> Option<PictureId>) -> Self {
+        let queries = self.queries.iter().filter_map(|query| {
+            let picture = name(query.picture)?;
+            Some(PlacedQuery { picture, ..query.clone() })
+        });
+        let foregrounds = self.foregrounds.iter();
+        Self {
+            queries: queries.collect(),
+            foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
+            choices: self.choices.renamed(&name),
+            pin: self.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
+        }
+    }
 }
 
 /// Steps that can be undone.

@@ -61,7 +61,7 @@ pub struct Shared {
     /// What runs.
     pub running: BTreeMap<RequestId, Running>,
     dispatcher: Dispatcher,
-    /// Keys that could not be encoded, and why; they are not tried again by themselves.
+    /// Keys that could not be encoded or were stopped, and why; they are not tried again by themselves.
     failed: Vec<(FeatureKey, String)>,
     /// What the worker was last asked to encode.
     wanted: Vec<FeatureKey>,
@@ -200,11 +200,7 @@ impl Shared {
         self.documents.close(picture);
         self.cache.forget(picture);
         self.foregrounds.forget(picture);
-        self.placed.purge(|placed| {
-            placed.queries.retain(|query| query.picture != picture);
-            placed.foregrounds.remove(&picture);
-            placed.pin.take_if(|pin| pin.picture == picture);
-        });
+        self.placed.purge(|placed| placed.forget(picture));
     }
 
     /// Whether the worker was asked for features of a picture.
@@ -290,7 +286,12 @@ impl Shared {
         self.cache.contains(&self.key(picture))
     }
 
-    /// Why a picture could not be encoded.
+    /// Lets pictures be encoded that were stopped or have failed.
+    pub fn encode_again(&mut self) {
+        self.failed.clear();
+    }
+
+    /// Why a picture is not encoded.
     pub fn encode_failure(&self, picture: PictureId) -> Option<&str> {
         let key = self.key(picture);
         self.failed.iter().find(|(failed, _)| *failed == key).map(|(_, message)| message.as_str())
@@ -396,7 +397,11 @@ impl Shared {
                 }
                 Outcome::EncodeFailed { key, message } => {
                     self.wanted.retain(|wanted| *wanted != key);
-                    self.notices.error(&message, None);
+                    log::error!("{message}");
+                    // On the canvas it stands where the picture is.
+                    if !protected.contains(&key.picture) {
+                        self.notices.error(&message, None);
+                    }
                     self.failed.push((key, message));
                     continue;
                 }
@@ -419,13 +424,24 @@ impl Shared {
                     }
                     if self.encoding == Some(id) {
                         self.encoding = None;
-                        self.wanted.clear();
+                        self.encoding_ended(&outcome);
                     }
                     self.finish(context, id, outcome, &mut for_tools);
                 }
             }
         }
         for_tools
+    }
+
+    /// What was stopped is not asked for again by itself: the person would have to stop it for ever.
+    fn encoding_ended(&mut self, outcome: &Outcome) {
+        let rest = std::mem::take(&mut self.wanted);
+        let why = match outcome {
+            Outcome::Cancelled => "Encoding was stopped",
+            Outcome::Failed(failure) => &failure.message,
+            _ => return,
+        };
+        self.failed.extend(rest.into_iter().map(|key| (key, why.to_owned())));
     }
 
     /// Goes back to the model before, so that the window never stays without one where it had one.
@@ -471,6 +487,9 @@ impl Shared {
                 self.model.state = ModelState::Ready(info);
             }
             Outcome::Failed(failure) if self.model.loading == Some(id) => self.model_failed(failure),
+            Outcome::Cancelled if self.model.loading == Some(id) => {
+                self.model_failed(Failure { message: "Loading the model was stopped".to_owned(), remedy: None });
+            }
             outcome => for_tools.push(Event { id, outcome }),
         }
     }

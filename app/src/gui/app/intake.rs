@@ -13,6 +13,7 @@ use crate::gui::documents::Origin;
 use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
 use crate::gui::panels::drop_zone::Hovering;
+use crate::gui::tools::foreground;
 
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
@@ -115,7 +116,7 @@ impl App {
                 let text = self.workspace().to_text();
                 self.write(first, Export::Text(text), Vec::new());
             }
-            Purpose::Mask(picture) => self.shared.foregrounds.set_mask_file(picture, first),
+            Purpose::Mask(picture) => foreground::take_file(&mut self.shared, picture, first),
             Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }
@@ -167,6 +168,6 @@ impl App {
             self.shared.notices.error("A mask needs a picture: open the picture first", None);
             return;
         };
-        self.shared.foregrounds.set_mask_file(picture, path);
+        foreground::take_file(&mut self.shared, picture, path);
     }
 }
