@@ -13,7 +13,7 @@ use crate::hub::{Hub, HubError, HubModel};
 use crate::image::{Normalisation, Picture, Pixels, Preprocessing};
 use crate::model::{ModelConfig, zoo};
 use crate::recovery::{Recovered, Recovery};
-use crate::{Progress, Result};
+use crate::{Cancel, Progress, Result, Watch};
 
 /// Name of the bundled model.
 pub const DEMO: &str = "demo";
@@ -64,32 +64,40 @@ impl Encoder {
     /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
     /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
     pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
-        Self::load_watched(source, device, dtype, None, &Hub::from_env(), &|_| ())
+        let watch = Watch { progress: &|_| (), cancel: &Cancel::default() };
+        Self::load_watched(source, device, dtype, None, &Hub::from_env(), watch)
     }
 
-    /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins. `window` is the device that
-    /// draws: a model that runs through wgpu shares it where the choice allows.
+    /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins and each block that is read.
+    /// `window` is the device that draws: a model that runs through wgpu shares it where the choice allows.
     ///
     /// # Errors
-    /// As [`Encoder::load`].
+    /// As [`Encoder::load`], and [`crate::Error::Cancelled`] within one block of the request.
     pub fn load_watched(
         source: &ModelSource,
         device: &DeviceChoice,
         dtype: Option<Dtype>,
         window: Option<&Gpu>,
         hub: &Hub,
-        progress: &dyn Fn(Progress),
+        watch: Watch<'_>,
     ) -> Result<Self> {
-        let begin = |stage: &str| progress(Progress { stage: stage.to_owned(), done: 0, total: None });
+        let begin = |stage: &str| (watch.progress)(Progress { stage: stage.to_owned(), done: 0, total: None });
         begin("opening the device");
         let device = OpenDevice::open(device, dtype, window)?;
         begin("opening the weights");
         let (name, weights, normalisation) = open_weights(source, hub)?;
         let weights = Arc::new(weights);
-        begin("reading the weights");
-        let Placed { backbone, device, dtype, recovery } = place(&weights, device, dtype, window)?;
+        watch.cancel.check()?;
+        let depth = weights.config().depth() as u64;
+        let on_block = |done: usize| {
+            let stage = "reading the weights".to_owned();
+            (watch.progress)(Progress { stage, done: done as u64, total: Some(depth) });
+        };
+        let run = Run::watched(watch.cancel, &on_block);
+        let Placed { backbone, device, dtype, recovery } = place(&weights, device, dtype, window, &run)?;
         begin("checking the weights");
-        let provenance = Provenance { model: name, weights: weights.sha256()?, device, dtype: dtype.name().to_owned() };
+        let sha256 = weights.sha256(watch.cancel)?;
+        let provenance = Provenance { model: name, weights: sha256, device, dtype: dtype.name().to_owned() };
         Ok(Self { recovery, ..Self::new(backbone, normalisation, provenance) })
     }
 
@@ -182,16 +190,23 @@ struct Placed {
     recovery: Option<Recovery>,
 }
 
-fn place(weights: &Arc<Weights>, device: OpenDevice, asked: Option<Dtype>, window: Option<&Gpu>) -> Result<Placed> {
+fn place(
+    weights: &Arc<Weights>,
+    device: OpenDevice,
+    asked: Option<Dtype>,
+    window: Option<&Gpu>,
+    run: &Run<'_>,
+) -> Result<Placed> {
     match device {
         OpenDevice::Candle { device, name } => {
             let dtype = asked.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
-            let backbone = Box::new(CandleBackbone::load(weights, device, dtype)?);
+            let backbone = Box::new(CandleBackbone::load(weights, device, dtype, run)?);
             Ok(Placed { backbone, device: name, dtype, recovery: None })
         }
         OpenDevice::Wgpu(gpu) => {
             let dtype = asked.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
-            let backbone = Box::new(WgpuBackbone::load(&gpu, weights, Placement { dtype, budget: u64::MAX })?);
+            let placement = Placement { dtype, budget: u64::MAX };
+            let backbone = Box::new(WgpuBackbone::load(&gpu, weights, placement, run)?);
             let recovery = Some(Recovery::new(weights, &gpu, window, dtype, asked));
             Ok(Placed { backbone, device: device_name(&gpu), dtype, recovery })
         }
@@ -234,14 +249,14 @@ fn stem(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use crate::gpu::GpuError;
-    use crate::{Cancel, Error};
 
     fn on_gpu(gpu: &Gpu, window: Option<&Gpu>) -> Encoder {
         let weights = Arc::new(Weights::demo().expect("it is embedded"));
         let device = OpenDevice::Wgpu(gpu.clone());
         let Placed { backbone, device, dtype, recovery } =
-            place(&weights, device, Some(Dtype::F32), window).expect("it fits");
+            place(&weights, device, Some(Dtype::F32), window, &Run::from(&Cancel::default())).expect("it fits");
         let dtype = dtype.name().to_owned();
         let provenance = Provenance { model: DEMO.to_owned(), weights: "demo".to_owned(), device, dtype };
         Encoder { recovery, ..Encoder::new(backbone, Normalisation::WEB, provenance) }

@@ -27,4 +27,4 @@ pub mod video;
 
 pub use cancel::Cancel;
 pub use error::{Error, Result};
-pub use progress::Progress;
+pub use progress::{Progress, Watch};

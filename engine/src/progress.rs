@@ -1,4 +1,6 @@
-//! How far a long operation is.
+//! How far a long operation is, and how it is stopped.
+
+use crate::Cancel;
 
 /// One report of a long operation. Reporters are plain closures: `&dyn Fn(Progress)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +11,13 @@ pub struct Progress {
     pub done: u64,
     /// Units in all, where that is known.
     pub total: Option<u64>,
+}
+
+/// Who is told how far a long operation is, and what stops it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Takes reports.
+    pub progress: &'a dyn Fn(Progress),
+    /// Stops it.
+    pub cancel: &'a Cancel,
 }

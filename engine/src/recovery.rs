@@ -6,10 +6,10 @@ use candle_core::Device;
 
 use crate::backend::candle::CandleBackbone;
 use crate::backend::wgpu::{Placement, WgpuBackbone, device_name};
-use crate::backend::{Backbone, Dtype};
+use crate::backend::{Backbone, Dtype, Run};
 use crate::checkpoint::Weights;
 use crate::gpu::{Gpu, GpuError};
-use crate::{Error, Result};
+use crate::{Cancel, Error, Result};
 
 /// What is kept of a model on a graphics device to load it once more.
 pub struct Recovery {
@@ -70,7 +70,7 @@ impl Recovery {
             }
         }
         let dtype = self.asked.unwrap_or(Dtype::F32);
-        let backbone = CandleBackbone::load(&self.weights, Device::Cpu, dtype)?;
+        let backbone = CandleBackbone::load(&self.weights, Device::Cpu, dtype, &Run::from(&Cancel::default()))?;
         let why = if is_full { "The graphics device is out of memory" } else { "The graphics device was lost" };
         Ok(Recovered {
             backbone: Box::new(backbone),
@@ -83,7 +83,7 @@ impl Recovery {
     fn reopen(&self, name: &str) -> Option<Recovered> {
         let gpu = Gpu::named(name).ok()?;
         let placement = Placement { dtype: self.dtype, budget: u64::MAX };
-        let backbone = WgpuBackbone::load(&gpu, &self.weights, placement)
+        let backbone = WgpuBackbone::load(&gpu, &self.weights, placement, &Run::from(&Cancel::default()))
             .inspect_err(|error| log::warn!("the model cannot be put on {name} again: {error}"))
             .ok()?;
         Some(Recovered {

@@ -39,7 +39,12 @@ impl Backbone for Fake {
             self.blocks_done.fetch_add(1, Ordering::Relaxed);
         }
         let (rows, cols, dim) = (pixels.height / 16, pixels.width / 16, self.config.dim());
-        let data = Array2::from_shape_fn((rows * cols, dim), |(patch, i)| ((patch * 7 + i) % 13) as f32 - 6.0);
+        // No two patches are alike, and there are no clusters to find.
+        let noise = |(patch, i): (usize, usize)| {
+            let hash = (patch as u64 * 7919 + i as u64 * 104_729 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            (hash >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        };
+        let data = Array2::from_shape_fn((rows * cols, dim), noise);
         let patch = FeatureGrid { rows, cols, data };
         let output = Features { cls: vec![0.0; dim], registers: Array2::zeros((0, dim)), patch };
         Ok(Encoded { output, layers: Vec::new() })

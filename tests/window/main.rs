@@ -1,6 +1,8 @@
 //! The window, driven headless by the labels of its controls on whatever graphics adapter there is; without one (lavapipe
 //! counts) these tests fail.
 
+mod access;
+mod canvas;
 mod drawing;
 mod fake;
 mod hover_time;

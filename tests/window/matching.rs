@@ -1,5 +1,9 @@
 //! Two pictures side by side.
 
+use std::path::PathBuf;
+
+use dinoscope::gui::{AskPerson, Launch};
+use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::image::{Picture, write::write_picture};
 use egui::{Key, Pos2, Vec2};
 use egui_kittest::kittest::Queryable as _;
@@ -12,7 +16,15 @@ fn is_shown(window: &mut Window, text: &str) -> bool {
 
 /// The window with the tool, once two pictures are matched.
 fn matched() -> Window {
-    let mut window = open(launch(&[project("assets/chelsea.png"), project("assets/coffee.png")]));
+    matched_as(launch(&both()))
+}
+
+fn both() -> [PathBuf; 2] {
+    [project("assets/chelsea.png"), project("assets/coffee.png")]
+}
+
+fn matched_as(launch: Launch) -> Window {
+    let mut window = open(launch);
     window.key_press(Key::Num3);
     wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
     wait_until(&mut window, "lines", |window| {
@@ -100,4 +112,71 @@ fn pictures_without_any_difference_are_survived() {
     let mut window = open(launch(&paths));
     window.key_press(Key::Num3);
     wait_until(&mut window, "pairs", |window| is_shown(window, " pairs"));
+}
+
+#[test]
+fn pairs_and_the_figure_are_exported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().to_path_buf();
+    let ask = AskPerson::new(move |question| Ok(vec![target.join(&question.file_name)]));
+    let mut window = matched_as(Launch { ask, ..launch(&both()) });
+    let (kept, _) = counts(&window);
+    let mut export = |name: &str, file: &str| {
+        window.get_by_label_contains("Export").click();
+        window.run_steps(2);
+        window.get_by_label(name).click();
+        let file = folder.path().join(file);
+        wait_until(&mut window, name, |_| file.exists());
+        file
+    };
+    let figure = image::open(export("Both pictures with colours and lines (PNG)", "chelsea-coffee.matches.png"));
+    assert!(figure.expect("a PNG").width() > 900, "both side by side");
+    let text = std::fs::read_to_string(export("Pairs (JSON)", "chelsea-coffee.matches.json")).expect("a file");
+    let pairs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(pairs["pairs"].as_array().map(Vec::len), Some(kept));
+    let csv = std::fs::read_to_string(export("Pairs (CSV)", "chelsea-coffee.matches.csv")).expect("a file");
+    assert_eq!(csv.lines().count(), kept + 1);
+}
+
+#[test]
+fn foregrounds_of_both_sides_leave_fewer_candidates() {
+    let mut window = matched();
+    let (_, all) = counts(&window);
+    window.get_by_label("Foreground").click();
+    window.run_steps(20);
+    // All and automatic hold for both sides.
+    window.get_all_by_label("Automatic").next().expect("the left side's").click();
+    wait_until(&mut window, "fewer candidates", |window| {
+        is_shown(window, " pairs") && counts(window).1 > 0 && counts(window).1 < all
+    });
+    assert_eq!(window.query_all_by_label_contains(" patches").count(), 2, "each side tells its own");
+}
+
+#[test]
+fn a_line_is_hit_by_the_pointer() {
+    let mut window = matched();
+    window.get_by_label("Line spacing, number").set_value_accesskit(400.0);
+    wait_until(&mut window, "few lines", |window| {
+        let text = window.query_by_label_contains("as lines").and_then(|node| node.value());
+        let count = text.and_then(|text| text.split(' ').next().and_then(|n| n.parse::<usize>().ok()));
+        count.is_some_and(|count| (1..6).contains(&count))
+    });
+    // Somewhere along the gap between the views a line passes.
+    let (left, right) =
+        (over(&window, "View of chelsea.png", Vec2::ZERO), over(&window, "View of coffee.png", Vec2::ZERO));
+    let x = window.get_by_label("View of chelsea.png").rect().right() - 3.0;
+    let hits = (-150..150).step_by(3).filter(|&dy| {
+        window.hover_at(Pos2::new(x, left.y + dy as f32));
+        window.run_steps(2);
+        is_shown(&mut window, "match at row")
+    });
+    assert!(hits.count() > 0 && left.x < right.x);
+}
+
+#[test]
+fn another_model_is_matched_anew() {
+    let mut window = matched();
+    let before = counts(&window);
+    window.state_mut().use_model(ModelSource::Random { name: "vits16".to_owned(), seed: 3 });
+    wait_until(&mut window, "other pairs", |window| is_shown(window, " pairs") && counts(window) != before);
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dinoscope::gui::{AskPerson, Launch};
+use dinoscope_engine::encoder::ModelSource;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Rect, pos2};
 use egui_kittest::kittest::Queryable as _;
@@ -163,4 +164,77 @@ fn a_basis_is_saved_and_loaded() {
     std::fs::write(&path, "{}").expect("written");
     window.get_by_label("Load…").click();
     wait_until(&mut window, "a sentence", |window| has(window, "no PCA basis"));
+}
+
+#[test]
+fn components_are_chosen_and_their_share_is_told() {
+    let mut window = pca(&[]);
+    let share = |window: &Window| {
+        let text = window.get_by_label_contains("of the variance").value().expect("a text");
+        text.trim_start_matches("Shown: ").split(" %").next().and_then(|n| n.parse::<f32>().ok()).expect("a share")
+    };
+    let first = share(&window);
+    window.get_by_label("4 5 6").click();
+    wait_until(&mut window, "less of the variance", |window| share(window) < first);
+    window.get_by_label("One").click();
+    wait_until(&mut window, "one component", |window| has(window, "Single component"));
+    wait_until(&mut window, "one number", |window| {
+        window.hover_at(view(window).center());
+        window
+            .query_by_label_contains("pc ")
+            .and_then(|node| node.value())
+            .is_some_and(|text| text.split("pc ").nth(1).is_some_and(|numbers| numbers.split_whitespace().count() == 1))
+    });
+}
+
+#[test]
+fn colours_scores_and_basis_are_exported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().to_path_buf();
+    let ask = AskPerson::new(move |question| Ok(vec![target.join(&question.file_name)]));
+    let mut window = in_tool(Launch { ask, ..launch(&[]) });
+    let mut export = |name: &str, file: &str| {
+        window.get_by_label_contains("Export").click();
+        window.run_steps(2);
+        window.get_by_label(name).click();
+        let file = folder.path().join(file);
+        wait_until(&mut window, name, |_| file.exists());
+        file
+    };
+    let drawn = image::open(export("Picture with colours (PNG)", "chelsea.pca.png")).expect("a PNG");
+    assert_eq!((drawn.width(), drawn.height()), (451, 300));
+    let scores: ndarray::Array3<f32> =
+        ndarray_npy::read_npy(export("Scores (NumPy)", "chelsea.pca.npy")).expect("an array");
+    assert_eq!(scores.dim(), (14, 22, 3));
+    let basis = std::fs::read_to_string(export("Basis (JSON)", "chelsea.basis.json")).expect("a file");
+    dinoscope_engine::analysis::pca::Basis::from_json(&basis).expect("a basis");
+    window.get_by_label("Clusters").click();
+    wait_until(&mut window, "clusters", |window| has(window, "Cluster 8, "));
+    window.get_by_label_contains("Export").click();
+    window.run_steps(2);
+    window.get_by_label("Clusters (NumPy)").click();
+    let file = folder.path().join("chelsea.clusters.npy");
+    wait_until(&mut window, "labels", |_| file.exists());
+    let labels: ndarray::Array2<i64> = ndarray_npy::read_npy(file).expect("an array");
+    assert_eq!(labels.iter().max(), Some(&7));
+}
+
+#[test]
+fn another_model_has_other_components() {
+    let mut window = pca(&[]);
+    let share = |window: &Window| window.get_by_label_contains("of the variance").value();
+    let before = share(&window);
+    window.state_mut().use_model(ModelSource::Random { name: "vits16".to_owned(), seed: 3 });
+    wait_until(&mut window, "other components", |window| share(window) != before);
+}
+
+#[test]
+fn a_choice_of_foreground_is_undone() {
+    let mut window = pca(&[]);
+    window.get_by_label("Automatic").click();
+    wait_until(&mut window, "a foreground", |window| has(window, "Outside"));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    wait_until(&mut window, "all patches", |window| !has(window, "Outside"));
+    window.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+    wait_until(&mut window, "the foreground again", |window| has(window, "Outside"));
 }

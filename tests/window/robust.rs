@@ -1,24 +1,22 @@
 //! What must not stop the window: a slow model, another model in the middle, a device that is gone.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use dinoscope::gui::{Launch, RescueSlot};
+use dinoscope::gui::{Launch, ModelLoader, RescueSlot};
 use dinoscope_engine::encoder::ModelSource;
+use dinoscope_engine::image::SizeRule;
 use egui_kittest::kittest::Queryable as _;
 
 use super::fake::{DEPTH, fake};
-use super::support::{Window, launch, open, project, wait_until};
+use super::support::{Window, launch, open, project, sees, wait_until};
 
 /// What the window's thread may take for a frame without painting and presenting.
 const FRAME: Duration = Duration::from_millis(8);
 
 fn is_encoding(window: &mut Window) -> bool {
-    sees(window, "encoding")
-}
-
-fn sees(window: &Window, part: &str) -> bool {
-    window.query_all_by_label_contains(part).next().is_some()
+    sees(window, "Cancel encoding")
 }
 
 #[test]
@@ -48,8 +46,58 @@ fn encoding_is_stopped_by_its_cancel_button() {
     let mut window = open(launch);
     wait_until(&mut window, "the slow model to begin", is_encoding);
     window.get_all_by_label_contains("Cancel").next().expect("a button").click();
-    wait_until(&mut window, "the end of encoding", |window| !is_encoding(window));
-    assert!(blocks_done.load(Ordering::Relaxed) < DEPTH, "stopped in the middle of a picture");
+    wait_until(&mut window, "a sentence", |window| sees(window, "Encoding was stopped"));
+    let done = blocks_done.load(Ordering::Relaxed);
+    assert!(done < DEPTH, "stopped in the middle of a picture");
+    std::thread::sleep(Duration::from_millis(700));
+    window.run_steps(10);
+    assert_eq!(blocks_done.load(Ordering::Relaxed), done, "it does not begin again by itself");
+    assert!(!is_encoding(&mut window));
+    window.get_by_label("Encode").click();
+    wait_until(&mut window, "the model to begin again", is_encoding);
+    assert!(!sees(&window, "Encoding was stopped"));
+}
+
+#[test]
+fn loading_a_model_is_stopped_by_its_cancel_button() {
+    let loader: dinoscope_engine::dispatch::Loader = Arc::new(|_, watch| {
+        loop {
+            watch.cancel.check()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let mut window = open(Launch { loader: Some(ModelLoader(loader)), ..launch(&[]) });
+    wait_until(&mut window, "a button to stop", |window| sees(window, "Cancel loading the model"));
+    window.get_by_label("Cancel loading the model").click();
+    wait_until(&mut window, "a sentence", |window| sees(window, "Loading the model was stopped"));
+    assert!(sees(&window, "Model: demo, failed"));
+    // It can be chosen once more.
+    window.key_press(egui::Key::M);
+    wait_until(&mut window, "the way back", |window| window.query_by_label("Use demo").is_some());
+    window.get_by_label("Use demo").click();
+    wait_until(&mut window, "loading", |window| sees(window, "Model: demo, loading"));
+}
+
+#[test]
+fn clustering_is_stopped_and_tried_again() {
+    let (launch, _) = fake(384, Duration::ZERO);
+    let size = Some(SizeRule::Exact { width: 2048, height: 2048 });
+    let mut window = open(Launch { size, ..launch });
+    wait_until(&mut window, "features", |window| {
+        let Some(view) = window.query_by_label("View of chelsea.png").map(|view| view.rect()) else { return false };
+        window.hover_at(view.center());
+        sees(window, "row ")
+    });
+    window.key_press(egui::Key::Num2);
+    window.run_steps(3);
+    window.get_by_label("Clusters").click();
+    wait_until(&mut window, "a button to stop", |window| sees(window, "Cancel finding clusters"));
+    window.get_by_label("Cancel finding clusters").click();
+    let start = Instant::now();
+    wait_until(&mut window, "a sentence", |window| sees(window, "This was stopped"));
+    assert!(start.elapsed() < Duration::from_secs(5), "within a step: {:?}", start.elapsed());
+    window.get_by_label("Try again").click();
+    wait_until(&mut window, "another try", |window| sees(window, "Cancel finding clusters"));
 }
 
 #[test]

@@ -246,3 +246,110 @@ fn hundreds_of_pictures_cost_what_is_in_sight() {
         window.query_by_label("View of 199b.png").is_some() && window.query_by_label("Picture 199b.png").is_some()
     });
 }
+
+#[test]
+fn the_window_lives_while_a_dialog_is_open_and_cancelling_changes_nothing() {
+    let (cancel, cancelled) = std::sync::mpsc::channel::<()>();
+    let cancelled = Mutex::new(cancelled);
+    let ask = AskPerson::new(move |_| {
+        cancelled.lock().expect("not poisoned").recv().expect("the test goes on");
+        Ok(Vec::new())
+    });
+    let mut window = open(Launch { ask, ..launch(&[]) });
+    wait_until(&mut window, "the sample", sees("View of chelsea.png"));
+    window.key_press(Key::O);
+    window.run_steps(3);
+    window.key_press(Key::Num2);
+    wait_until(&mut window, "another tool meanwhile", sees_part("Explained variance"));
+    window.key_press(Key::O);
+    wait_until(&mut window, "a sentence", sees("Another dialog is open already"));
+    cancel.send(()).expect("the dialog waits");
+    window.key_press(Key::Num1);
+    window.run_steps(5);
+    assert!(sees("View of chelsea.png")(&mut window));
+}
+
+#[test]
+fn files_opened_before_are_a_click_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config_folder = Some(folder.path().join("config"));
+    let paths = pictures(&folder, &["holiday.png"]);
+    let remembering = |files: &[PathBuf]| Launch { config_folder: config_folder.clone(), ..launch(files) };
+    let mut window = open(remembering(&paths));
+    wait_until(&mut window, "the picture", sees("View of holiday.png"));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::W);
+    wait_until(&mut window, "an empty canvas", sees("Drop pictures here"));
+    window.state_mut().close();
+    drop(window);
+    let mut window = open(remembering(&[]));
+    wait_until(&mut window, "a card", sees("Recent holiday.png"));
+    window.get_by_label("Recent holiday.png").click();
+    wait_until(&mut window, "the picture again", sees("View of holiday.png"));
+}
+
+#[test]
+fn a_dropped_mask_is_the_foreground_until_that_is_undone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mask = folder.path().join("cat-mask.png");
+    image::GrayImage::from_fn(451, 300, |x, _| image::Luma([if x < 225 { 255 } else { 0 }]))
+        .save(&mask)
+        .expect("written");
+    let mut window = open(launch(&[]));
+    wait_until(&mut window, "the sample", sees("View of chelsea.png"));
+    window.key_press(Key::Num2);
+    wait_until(&mut window, "components", sees_part("Explained variance"));
+    drop_files(&mut window, &[mask]);
+    wait_until(&mut window, "the mask", |window| sees("cat-mask.png")(window) && sees_part("Outside")(window));
+    assert!(window.query_by_label("Picture cat-mask.png").is_none(), "it is no picture of its own");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    wait_until(&mut window, "all patches", |window| !sees_part("Outside")(window));
+}
+
+#[test]
+fn a_dropped_checkpoint_is_the_model() {
+    let mut window = open(launch(&[]));
+    wait_until(&mut window, "the sample", sees("View of chelsea.png"));
+    drop_files(&mut window, &[project("assets/dinoscope-demo-vitt16.safetensors")]);
+    wait_until(&mut window, "the model", sees_part("Model: dinoscope-demo-vitt16.safetensors, "));
+}
+
+#[test]
+fn a_file_that_vanished_is_said_and_can_be_closed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = pictures(&folder, &["a.png", "b.png"]);
+    fs::remove_file(&paths[1]).expect("removed");
+    let mut window = open(launch(&paths));
+    wait_until(&mut window, "the other picture", sees("View of a.png"));
+    wait_until(&mut window, "a sentence", sees_part("b.png cannot be read"));
+}
+
+#[test]
+fn a_picture_that_claims_to_be_huge_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("huge.png");
+    let mut bytes = fs::read(project("assets/chelsea.png")).expect("a sample");
+    // Width and height in the header, and no more pixels than before.
+    bytes[16..24].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
+    fs::write(&path, bytes).expect("written");
+    let mut window = open(launch(&[path]));
+    wait_until(&mut window, "a sentence where the picture would be", sees("Try again"));
+    window.get_by_label("Close").click();
+    wait_until(&mut window, "an empty canvas", sees("Drop pictures here"));
+}
+
+#[test]
+fn a_failed_export_is_said_and_the_old_file_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A folder of that name cannot be written over.
+    let target = folder.path().join("features.safetensors");
+    fs::create_dir(&target).expect("a folder");
+    fs::write(target.join("keep"), "me").expect("written");
+    let (ask, _) = person(target.clone());
+    let mut window = open(Launch { ask, ..launch(&[]) });
+    wait_until(&mut window, "the sample", sees("View of chelsea.png"));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::E);
+    wait_until(&mut window, "a sentence", sees_part("annot write"));
+    assert_eq!(fs::read_to_string(target.join("keep")).expect("still there"), "me");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no half file");
+    assert!(sees("View of chelsea.png")(&mut window), "the program goes on");
+}

@@ -4,8 +4,9 @@ use egui::{Key, Modifiers, Pos2, Rect, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use dinoscope::gui::{AskPerson, Launch};
+use dinoscope_engine::encoder::ModelSource;
 
-use super::support::{Window, click, drag, launch, open, project, wait_until};
+use super::support::{Window, click, drag, launch, open, project, sees, wait_until};
 
 const SAMPLE: &str = "View of chelsea.png";
 
@@ -223,4 +224,129 @@ fn the_picture_and_its_map_are_exported() {
     assert_eq!(queries["model"], "demo");
     let [row, col] = [0, 1].map(|at| queries["queries"][0]["patches"][0][at].as_u64().expect("a number") as usize);
     assert!((map[[row, col]] - 1.0).abs() < 1e-5);
+}
+
+/// Colours of some points of the sample, with what is drawn beside them out of the way.
+fn colours(window: &mut Window) -> Vec<[u32; 3]> {
+    let points: Vec<Pos2> = (1..9).map(|step| place(window, SAMPLE, 0.1 * step as f32, 0.62)).collect();
+    let image = window.render().expect("a picture of the window");
+    let at = |point: &Pos2| image.get_pixel(point.x as u32, point.y as u32).0;
+    points.iter().map(at).map(|[r, g, b, _]| [r, g, b].map(u32::from)).collect()
+}
+
+/// With the sample's eye pinned, and the pointer away.
+fn pinned() -> Window {
+    let mut window = mapped();
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    click(&mut window, eye, Modifiers::NONE);
+    window.hover_at(pos2(1270.0, 790.0));
+    window.run_steps(20);
+    window
+}
+
+#[test]
+fn colour_map_and_scale_are_chosen() {
+    let mut window = pinned();
+    let magma = colours(&mut window);
+    window.get_by_label("Colours").click();
+    window.run_steps(4);
+    window.get_by_label("Viridis").click();
+    window.run_steps(8);
+    let viridis = colours(&mut window);
+    assert!(magma.iter().zip(&viridis).all(|(a, b)| a != b), "{magma:?} {viridis:?}");
+    window.key_press(Key::S);
+    window.run_steps(8);
+    assert_ne!(colours(&mut window), viridis, "stretched");
+    window.get_by_label("Raw").click();
+    window.run_steps(8);
+    assert_eq!(colours(&mut window), viridis);
+}
+
+#[test]
+fn patches_are_drawn_in_one_colour_each() {
+    let mut window = pinned();
+    let width = fitted(window.get_by_label(SAMPLE).rect()).x / 22.0;
+    // Two points of one patch, near its left and its right edge; the picture itself is out of the way.
+    window.get_by_label("Opacity").set_value_accesskit(1.0);
+    window.run_steps(4);
+    let left = place(&window, SAMPLE, 10.15 / 22.0, 0.62);
+    let both = [left, left + vec2(0.7 * width, 0.0)];
+    let colours = |window: &mut Window| both.map(|at| colour(window, at));
+    let [a, b] = colours(&mut window);
+    assert_ne!(a, b, "smooth");
+    window.key_press(Key::P);
+    window.run_steps(4);
+    let [a, b] = colours(&mut window);
+    assert_eq!(a, b, "a patch has one colour");
+}
+
+#[test]
+fn the_best_patches_are_outlined() {
+    let mut window = pinned();
+    let before = window.render().expect("a picture");
+    window.get_by_label("Best patches, number").set_value_accesskit(5.0);
+    window.run_steps(8);
+    let after = window.render().expect("a picture");
+    let view = window.get_by_label(SAMPLE).rect();
+    let inside = |(x, y, _): &(u32, u32, &image::Rgba<u8>)| view.contains(pos2(*x as f32, *y as f32));
+    let changed = after.enumerate_pixels().filter(inside).filter(|(x, y, pixel)| before.get_pixel(*x, *y) != *pixel);
+    let changed = changed.count();
+    let patch = fitted(view).x / 21.0;
+    // Each has an outline some pixels wide and a number in it.
+    let most = 5.0 * (4.0 * 5.0 * patch + 20.0 * 20.0);
+    assert!((5.0 * 2.0 * patch..most).contains(&(changed as f32)), "{changed} pixels, patches of {patch}");
+}
+
+#[test]
+fn a_neighbourhood_is_left_out() {
+    let mut window = pinned();
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    let reads = |window: &mut Window, at: Pos2| {
+        window.hover_at(at);
+        window.run_steps(3);
+        readout(window)
+    };
+    assert_eq!(reads(&mut window, eye), Some(1.0));
+    window.get_by_label("Leave out, number").set_value_accesskit(2.0);
+    window.run_steps(8);
+    assert_eq!(reads(&mut window, eye), None, "what is left out has no number");
+    let far = place(&window, SAMPLE, 0.8, 0.8);
+    assert!(reads(&mut window, far).is_some());
+}
+
+#[test]
+fn a_contour_line_follows_a_value() {
+    let mut window = pinned();
+    window.get_by_label("More").click();
+    window.run_steps(20);
+    let before = window.render().expect("a picture");
+    window.get_by_label("Contour line").click();
+    window.run_steps(4);
+    let view = window.get_by_label(SAMPLE).rect();
+    let changed = |window: &mut Window| {
+        let now = window.render().expect("a picture");
+        let inside = |x: u32, y: u32| view.contains(pos2(x as f32, y as f32));
+        now.enumerate_pixels().filter(|(x, y, pixel)| inside(*x, *y) && before.get_pixel(*x, *y) != *pixel).count()
+    };
+    assert!(changed(&mut window) > 100, "a line");
+    window.get_by_label("Contour at, number").set_value_accesskit(-1.0);
+    window.run_steps(4);
+    assert!(changed(&mut window) < 20, "no cosine is that small: {}", changed(&mut window));
+}
+
+#[test]
+fn another_model_maps_the_same_query() {
+    let mut window = pinned();
+    let before = colours(&mut window);
+    window.state_mut().use_model(ModelSource::Random { name: "vits16".to_owned(), seed: 3 });
+    wait_until(&mut window, "the other model's map", |window| {
+        window.hover_at(pos2(1270.0, 790.0));
+        sees(window, "Model: vits16, random weights, ") && !sees(window, "loading") && colours(window) != before
+    });
+    assert_eq!(queries(&window), 1, "what is placed stays");
+    let eye = place(&window, SAMPLE, 0.38, 0.38);
+    wait_until(&mut window, "its number", |window| {
+        window.hover_at(eye);
+        readout(window) == Some(1.0)
+    });
 }

@@ -10,7 +10,7 @@ use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
 use egui::{Event, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::NodeT as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 /// Longest that anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -37,8 +37,13 @@ pub fn launch(files: &[PathBuf]) -> Launch {
 
 /// Opens a window of 1280×800 points.
 pub fn open(launch: Launch) -> Window {
+    open_of_size(launch, 1280.0, 800.0)
+}
+
+/// Opens a window of that many points.
+pub fn open_of_size(launch: Launch, width: f32, height: f32) -> Window {
     Harness::builder()
-        .with_size((1280.0, 800.0))
+        .with_size((width, height))
         .wgpu_setup(wgpu_setup())
         .with_render_cursor(false)
         .build_eframe(|creation| App::new(creation, launch).expect("a graphics adapter"))
@@ -58,6 +63,36 @@ pub fn wait_until(window: &mut Window, what: &str, mut holds: impl FnMut(&mut Wi
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whether something with that text in its name is shown.
+pub fn sees(window: &Window, part: &str) -> bool {
+    window.query_all_by_label_contains(part).next().is_some()
+}
+
+fn button(window: &mut Window, button: PointerButton, at: Pos2, pressed: bool) {
+    window.event(Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+    window.step();
+}
+
+/// A drag in some steps.
+pub fn drag_by(window: &mut Window, which: PointerButton, from: Pos2, to: Pos2) {
+    window.hover_at(from);
+    window.step();
+    button(window, which, from, true);
+    for step in 1..=8 {
+        window.hover_at(from.lerp(to, step as f32 / 8.0));
+        window.step();
+    }
+    button(window, which, to, false);
+    window.run_steps(2);
+}
+
+/// Red, green and blue, 0..=255, of what is drawn at a point.
+pub fn colour(window: &mut Window, at: Pos2) -> [u8; 3] {
+    let image = window.render().expect("a picture of the window");
+    let [r, g, b, _] = image.get_pixel(at.x as u32, at.y as u32).0;
+    [r, g, b]
 }
 
 /// Names and texts of everything in the window.

@@ -101,9 +101,11 @@ pub fn run(args: &MatchArgs, context: &Context) -> Result<()> {
     let left_side = Side { grid: &left.grid, geometry: &left.prepared.geometry, foreground: left_foreground.as_ref() };
     let right_side =
         Side { grid: &right.grid, geometry: &right.prepared.geometry, foreground: right_foreground.as_ref() };
-    let dense = matches(&left_side, &right_side, &MatchOptions { mutual: args.mutual, min_score: None })?;
+    let options = MatchOptions { mutual: args.mutual, min_score: None };
+    let dense = matches(&left_side, &right_side, &options, &context.cancel)?;
     let (left_picture, right_picture) = (&left.prepared.picture, &right.prepared.picture);
-    let sparse = thin(&dense, args.stratify.unwrap_or_else(|| line_distance(left_picture, right_picture)));
+    let distance = args.stratify.unwrap_or_else(|| line_distance(left_picture, right_picture));
+    let sparse = thin(&dense, distance, &context.cancel)?;
 
     let (left_colours, right_colours) = colours(&left_side, &right_side, &dense)?;
     let drawn = figure(

@@ -1,7 +1,7 @@
-//! Everything that a key or a menu entry does: one table, from which keys, menus and the help are made.
+//! Everything that a key or a menu entry does: tables from which keys, menus, tooltips and the help are made.
 
 use egui::os::OperatingSystem;
-use egui::{Context, Event, Key, KeyboardShortcut, ModifierNames, Modifiers};
+use egui::{Context, Event, Key, KeyboardShortcut, ModifierNames, Modifiers, Ui};
 
 use super::tools::ToolKind;
 
@@ -153,26 +153,114 @@ static ALIASES: &[(Action, KeyboardShortcut)] = &[
     (Action::ZoomIn, KeyboardShortcut::new(Modifiers::NONE, Key::Equals)),
 ];
 
-/// Mouse and held keys, for the help: what is done, and how.
-pub static GESTURES: &[(&str, &str)] = &[
-    ("Zoom to the pointer", "Wheel"),
-    ("Pan", "Middle button, or Space and drag"),
-    ("Hide the overlay", "Hold H"),
-    ("Size of the brush", "[ and ]"),
-    ("Erase with the brush", "Right button"),
+/// Something that a tool does on the canvas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ToolAction {
+    /// Fixed or stretched colours.
+    SwitchScale,
+    /// Smooth or patch by patch.
+    SwitchDrawing,
+    /// What is placed next asks for what is like or unlike.
+    SwitchSign,
+    /// The left button places points and boxes, or paints.
+    SwitchBrush,
+    /// Places a query where the pointer was last.
+    Pin,
+    /// Removes what is selected.
+    Remove,
+    /// Lets go of what is being drawn, selected or pinned.
+    LetGo,
+    /// The brush.
+    SmallerBrush,
+    /// The brush.
+    LargerBrush,
+    /// Paints objects with the brush.
+    Brush,
+    /// Outlines objects.
+    Polygon,
+    /// Grows objects from clicks.
+    Region,
+    /// Another object.
+    AddObject,
+    /// Follows objects through the clip.
+    Follow,
+    /// What waits becomes part of the object.
+    Apply,
+    /// The last corner goes.
+    RemoveCorner,
+    /// Moves by a patch.
+    Up,
+    /// Moves by a patch.
+    Down,
+    /// Moves by a patch.
+    Left,
+    /// Moves by a patch.
+    Right,
+}
+
+/// One row of the table of tools.
+pub struct ToolEntry {
+    /// What is done.
+    pub action: ToolAction,
+    /// For the help.
+    pub name: &'static str,
+    /// Without Ctrl, Alt or Shift.
+    pub key: Key,
+    /// Heading in the help.
+    pub group: &'static str,
+}
+
+const fn of_tool(action: ToolAction, name: &'static str, key: Key, group: &'static str) -> ToolEntry {
+    ToolEntry { action, name, key, group }
+}
+
+/// The table of tools; rows of one name are one line of the help.
+pub static TOOL_TABLE: &[ToolEntry] = &[
+    of_tool(ToolAction::SwitchBrush, "Points and boxes, or brush", Key::B, "Similarity"),
+    of_tool(ToolAction::SwitchSign, "Like or unlike", Key::N, "Similarity"),
+    of_tool(ToolAction::SwitchScale, "Raw or stretched scale", Key::S, "Similarity"),
+    of_tool(ToolAction::SwitchDrawing, "Smooth or patches", Key::P, "Similarity"),
+    of_tool(ToolAction::Pin, "Pin the patch pointed at", Key::Enter, "Similarity"),
+    of_tool(ToolAction::Remove, "Remove the selected query", Key::Delete, "Similarity"),
+    of_tool(ToolAction::Remove, "Remove the selected query", Key::Backspace, "Similarity"),
+    of_tool(ToolAction::Brush, "Paint with the brush", Key::B, "Tracking"),
+    of_tool(ToolAction::Polygon, "Outline with a polygon", Key::P, "Tracking"),
+    of_tool(ToolAction::Region, "Grow from clicks", Key::C, "Tracking"),
+    of_tool(ToolAction::AddObject, "Another object", Key::N, "Tracking"),
+    of_tool(ToolAction::Apply, "Add the region to the object", Key::Enter, "Tracking"),
+    of_tool(ToolAction::RemoveCorner, "Take the last corner back", Key::Backspace, "Tracking"),
+    of_tool(ToolAction::Follow, "Follow through the clip", Key::T, "Tracking"),
+    of_tool(ToolAction::Up, "Move what is pinned by a patch", Key::ArrowUp, "Canvas"),
+    of_tool(ToolAction::Down, "Move what is pinned by a patch", Key::ArrowDown, "Canvas"),
+    of_tool(ToolAction::Left, "Move what is pinned by a patch", Key::ArrowLeft, "Canvas"),
+    of_tool(ToolAction::Right, "Move what is pinned by a patch", Key::ArrowRight, "Canvas"),
+    of_tool(ToolAction::LetGo, "Let go of it", Key::Escape, "Canvas"),
+    of_tool(ToolAction::SmallerBrush, "Size of the brush", Key::OpenBracket, "Canvas"),
+    of_tool(ToolAction::LargerBrush, "Size of the brush", Key::CloseBracket, "Canvas"),
 ];
 
-/// Keys of the similarity tool, for the help: what is done, and how.
-pub static SIMILARITY_KEYS: &[(&str, &str)] = &[
+/// What a key does as long as it is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Only the picture is drawn.
+    HideOverlay,
+    /// The left button moves the canvas.
+    Pan,
+}
+
+/// Keys that are held, with their names for the help.
+pub static HELD: &[(Held, &str, Key)] =
+    &[(Held::HideOverlay, "Hide the overlay", Key::H), (Held::Pan, "Pan with the left button", Key::Space)];
+
+/// The mouse, for the help: what is done, and how.
+pub static GESTURES: &[(&str, &str)] = &[
+    ("Zoom to the pointer", "Wheel"),
+    ("Pan", "Middle button"),
     ("Pin what is like it, unlike it", "Click, Shift+Click"),
     ("Pin a box", "Drag"),
-    ("Points and boxes, or brush", "B"),
-    ("Like or unlike", "N"),
-    ("Follow the pointer", "Hold Alt"),
-    ("Move a query by a patch", "Arrows"),
-    ("Remove the selected query", "Delete"),
-    ("Raw or stretched scale", "S"),
-    ("Smooth or patches", "P"),
+    ("Follow the pointer in spite of pins", "Hold Alt"),
+    ("Pin or unpin a pair (matching)", "Click"),
+    ("Erase with a brush", "Right button"),
 ];
 
 /// The row of an action.
@@ -183,19 +271,58 @@ pub fn entry_of(action: Action) -> Option<&'static Entry> {
 /// The key of an action as people write it, or nothing.
 pub fn shortcut_text(context: &Context, action: Action) -> String {
     let Some(shortcut) = entry_of(action).and_then(|entry| entry.shortcut) else { return String::new() };
-    let sign = match shortcut.logical_key {
-        Key::Plus => "+",
-        Key::Minus => "−",
-        Key::Questionmark => "?",
-        Key::PageDown => "Page down",
-        Key::PageUp => "Page up",
-        _ => return context.format_shortcut(&shortcut),
-    };
+    let key = key_text(shortcut.logical_key);
     if shortcut.modifiers.is_none() {
-        return sign.to_owned();
+        return key.to_owned();
     }
     let names = ModifierNames::NAMES.format(&shortcut.modifiers, context.os() == OperatingSystem::Mac);
-    format!("{names}+{sign}")
+    format!("{names}+{key}")
+}
+
+/// A sentence and the keys of an action behind it, for tooltips: "Fit the picture (F)".
+pub fn with_keys(sentence: &str, actions: &[ToolAction]) -> String {
+    let keys = TOOL_TABLE.iter().filter(|entry| actions.contains(&entry.action)).map(|entry| key_text(entry.key));
+    format!("{sentence} ({})", keys.collect::<Vec<_>>().join(" "))
+}
+
+/// A key as people call it.
+pub fn key_text(key: Key) -> &'static str {
+    match key {
+        Key::ArrowUp => "↑",
+        Key::ArrowDown => "↓",
+        Key::ArrowLeft => "←",
+        Key::ArrowRight => "→",
+        Key::PageDown => "Page down",
+        Key::PageUp => "Page up",
+        other => other.symbol_or_name(),
+    }
+}
+
+/// Whether a key of the action was pressed in this frame; it is taken then.
+pub fn taken(ui: &Ui, action: ToolAction) -> bool {
+    let mut keys = TOOL_TABLE.iter().filter(|entry| entry.action == action);
+    keys.any(|entry| ui.input_mut(|input| input.consume_key(Modifiers::NONE, entry.key)))
+}
+
+/// Rows down and columns to the right that the keys pressed in this frame ask for.
+pub fn steps(ui: &Ui) -> (i32, i32) {
+    let step = |back, forth| i32::from(taken(ui, forth)) - i32::from(taken(ui, back));
+    (step(ToolAction::Up, ToolAction::Down), step(ToolAction::Left, ToolAction::Right))
+}
+
+/// What the keys pressed in this frame multiply the size of a brush by.
+pub fn brush_factor(ui: &Ui) -> f32 {
+    /// Of one press.
+    const STEP: f32 = 1.25;
+    let smaller = if taken(ui, ToolAction::SmallerBrush) { 1.0 / STEP } else { 1.0 };
+    let larger = if taken(ui, ToolAction::LargerBrush) { STEP } else { 1.0 };
+    smaller * larger
+}
+
+/// Whether a key is held, and nobody types.
+pub fn is_held(context: &Context, held: Held) -> bool {
+    let mut keys = HELD.iter().filter(|(known, _, _)| *known == held);
+    !context.text_edit_focused() && keys.any(|(_, _, key)| context.input(|input| input.key_down(*key)))
 }
 
 /// What the keys pressed in this frame ask for. While somebody types, only what no text field understands.
@@ -234,8 +361,10 @@ mod tests {
     #[test]
     fn no_key_does_two_things() {
         let keys = TABLE.iter().filter_map(|entry| entry.shortcut).chain(ALIASES.iter().map(|(_, key)| *key));
+        let tools = TOOL_TABLE.iter().map(|entry| KeyboardShortcut::new(Modifiers::NONE, entry.key));
+        let held = HELD.iter().map(|(_, _, key)| KeyboardShortcut::new(Modifiers::NONE, *key));
         let mut seen = HashSet::new();
-        keys.for_each(|key| assert!(seen.insert(key), "{key:?} stands twice"));
+        keys.chain(tools).chain(held).for_each(|key| assert!(seen.insert(key), "{key:?} stands twice"));
     }
 
     #[test]
@@ -245,6 +374,7 @@ mod tests {
             let text = shortcut_text(&context, entry.action);
             assert!(!text.is_empty() && !text.contains("mark"), "{}: {text}", entry.name);
         }
+        assert_eq!(with_keys("Size", &[ToolAction::SmallerBrush, ToolAction::LargerBrush]), "Size ([ ])");
     }
 
     #[test]

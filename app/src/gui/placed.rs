@@ -7,6 +7,7 @@ use dinoscope_engine::features::{Geometry, Patch};
 use serde::{Deserialize, Serialize};
 
 use super::masks::ClipMasks;
+use super::tools::foreground::Choices;
 
 /// A point in pixels of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,10 +131,40 @@ pub struct Placed {
     pub queries: Vec<PlacedQuery>,
     /// Painted foregrounds, by picture.
     pub foregrounds: BTreeMap<PictureId, Painting>,
+    /// Which patches of each picture count: all, those painted, those of a mask file.
+    pub choices: Choices,
     /// The pinned pair of two pictures that are matched.
     pub pin: Option<Pin>,
     /// Objects that are followed, by clip ([`PictureId::document`]).
     pub clips: BTreeMap<PictureId, ClipMasks>,
+}
+
+impl Placed {
+    /// Forgets what belongs to a picture; of a clip, to all its frames.
+    pub fn forget(&mut self, picture: PictureId) {
+        let is_of = |id: PictureId| id.document() == picture.document();
+        self.queries.retain(|query| !is_of(query.picture));
+        self.foregrounds.retain(|&id, _| !is_of(id));
+        self.choices.forget(picture);
+        self.clips.retain(|&id, _| !is_of(id));
+        self.pin.take_if(|pin| is_of(pin.picture));
+    }
+
+    /// The same on pictures of other names; what has no new name is left out.
+    pub fn renamed(&self, name: impl Fn(PictureId) -> Option<PictureId>) -> Self {
+        let queries = self.queries.iter().filter_map(|query| {
+            let picture = name(query.picture)?;
+            Some(PlacedQuery { picture, ..query.clone() })
+        });
+        let foregrounds = self.foregrounds.iter();
+        Self {
+            queries: queries.collect(),
+            foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
+            choices: self.choices.renamed(&name),
+            clips: self.clips.iter().filter_map(|(id, it)| Some((name(*id)?.document(), it.clone()))).collect(),
+            pin: self.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
+        }
+    }
 }
 
 /// Steps that can be undone.

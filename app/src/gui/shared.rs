@@ -64,7 +64,7 @@ pub struct Shared {
     /// What runs.
     pub running: BTreeMap<RequestId, Running>,
     dispatcher: Dispatcher,
-    /// Keys that could not be encoded, and why; they are not tried again by themselves.
+    /// Keys that could not be encoded or were stopped, and why; they are not tried again by themselves.
     failed: Vec<(FeatureKey, String)>,
     /// What the worker was last asked to encode.
     wanted: Vec<FeatureKey>,
@@ -205,13 +205,7 @@ impl Shared {
         self.documents.close(picture);
         self.cache.forget(picture);
         self.foregrounds.forget(picture);
-        self.placed.purge(|placed| {
-            let is_of = |id: PictureId| id.document() == picture.document();
-            placed.queries.retain(|query| !is_of(query.picture));
-            placed.foregrounds.retain(|&id, _| !is_of(id));
-            placed.clips.retain(|&id, _| !is_of(id));
-            placed.pin.take_if(|pin| is_of(pin.picture));
-        });
+        self.placed.purge(|placed| placed.forget(picture));
     }
 
     /// Whether the worker was asked for features of a picture.
@@ -297,7 +291,12 @@ impl Shared {
         self.cache.contains(&self.key(picture))
     }
 
-    /// Why a picture could not be encoded.
+    /// Lets pictures be encoded that were stopped or have failed.
+    pub fn encode_again(&mut self) {
+        self.failed.clear();
+    }
+
+    /// Why a picture is not encoded.
     pub fn encode_failure(&self, picture: PictureId) -> Option<&str> {
         let key = self.key(picture);
         self.failed.iter().find(|(failed, _)| *failed == key).map(|(_, message)| message.as_str())
@@ -410,7 +409,11 @@ impl Shared {
                 }
                 Outcome::EncodeFailed { key, message } => {
                     self.wanted.retain(|wanted| *wanted != key);
-                    self.notices.error(&message, None);
+                    log::error!("{message}");
+                    // On the canvas it stands where the picture is.
+                    if !protected.contains(&key.picture) {
+                        self.notices.error(&message, None);
+                    }
                     self.failed.push((key, message));
                     continue;
                 }
@@ -433,13 +436,24 @@ impl Shared {
                     }
                     if self.encoding == Some(id) {
                         self.encoding = None;
-                        self.wanted.clear();
+                        self.encoding_ended(&outcome);
                     }
                     self.finish(context, id, outcome, &mut for_tools);
                 }
             }
         }
         for_tools
+    }
+
+    /// What was stopped is not asked for again by itself: the person would have to stop it for ever.
+    fn encoding_ended(&mut self, outcome: &Outcome) {
+        let rest = std::mem::take(&mut self.wanted);
+        let why = match outcome {
+            Outcome::Cancelled => "Encoding was stopped",
+            Outcome::Failed(failure) => &failure.message,
+            _ => return,
+        };
+        self.failed.extend(rest.into_iter().map(|key| (key, why.to_owned())));
     }
 
     /// Goes back to the model before, so that the window never stays without one where it had one.
@@ -488,6 +502,9 @@ impl Shared {
             }
             Outcome::Failed(failure) if self.model.loading == Some(id) => self.model_failed(failure),
             Outcome::Failed(failure) if self.frame_failed(id) => self.notices.error(&failure.message, None),
+            Outcome::Cancelled if self.model.loading == Some(id) => {
+                self.model_failed(Failure { message: "Loading the model was stopped".to_owned(), remedy: None });
+            }
             outcome => for_tools.push(Event { id, outcome }),
         }
     }

@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::Camera;
 use super::documents::{Documents, Origin};
-use super::placed::{Pin, Placed, PlacedQuery};
+use super::placed::Placed;
 use super::samples;
 use super::tools::ToolKind;
-use super::tools::foreground::Choices;
 
 /// Of the format; a newer one is refused.
 const VERSION: u32 = 1;
@@ -43,9 +42,6 @@ pub struct Workspace {
     /// What is placed.
     #[serde(default)]
     pub placed: Placed,
-    /// Which patches of each picture count.
-    #[serde(default)]
-    pub foregrounds: Choices,
     /// The tool in use.
     #[serde(default)]
     pub tool: ToolKind,
@@ -84,7 +80,7 @@ pub struct Read {
 
 impl Workspace {
     /// What is open now. Pictures from the clipboard have no file and are left out.
-    pub fn of(documents: &Documents, placed: &Placed, foregrounds: &Choices, camera: &Camera) -> Self {
+    pub fn of(documents: &Documents, placed: &Placed, camera: &Camera) -> Self {
         let kept = || documents.iter().filter(|document| document.origin != Origin::Clipboard);
         let positions = kept().enumerate().filter_map(|(place, document)| {
             let player = document.player.as_ref()?;
@@ -102,8 +98,7 @@ impl Workspace {
             clips,
             active: documents.active_id().and_then(place),
             partner: documents.chosen_partner().and_then(place),
-            placed: renamed(placed, number),
-            foregrounds: foregrounds.renamed(number),
+            placed: placed.renamed(number),
             tool: ToolKind::default(),
             tools: BTreeMap::new(),
             camera: Some((camera.centre.into(), camera.zoom)),
@@ -158,14 +153,12 @@ impl Workspace {
         }
     }
 
-    /// What is placed on pictures that have new names, and which of their patches count; `names` in the order of
-    /// [`Workspace::pictures`].
-    pub fn on_pictures(&self, names: &[Option<PictureId>]) -> (Placed, Choices) {
-        let name = |id: PictureId| {
+    /// What is placed on pictures that have new names; `names` in the order of [`Workspace::pictures`].
+    pub fn on_pictures(&self, names: &[Option<PictureId>]) -> Placed {
+        self.placed.renamed(|id| {
             let place = usize::try_from(id.document().0).ok()?;
             Some(names.get(place).copied().flatten()?.at_frame(id.frame()))
-        };
-        (renamed(&self.placed, name), self.foregrounds.renamed(name))
+        })
     }
 }
 
@@ -191,23 +184,6 @@ impl Read {
     }
 }
 
-/// The same things on pictures of other names; what has no new name is left out.
-fn renamed(placed: &Placed, name: impl Fn(PictureId) -> Option<PictureId>) -> Placed {
-    let queries = placed.queries.iter().filter_map(|query| {
-        let picture = name(query.picture)?;
-        Some(PlacedQuery { picture, ..query.clone() })
-    });
-    let foregrounds = placed.foregrounds.iter();
-    let clips = placed.clips.iter();
-    let pin = placed.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() }));
-    Placed {
-        pin,
-        queries: queries.collect(),
-        clips: clips.filter_map(|(id, masks)| Some((name(*id)?.document(), masks.clone()))).collect(),
-        foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
-    }
-}
-
 /// "holiday.dinoscope.json", from the first picture.
 pub fn suggested_name(documents: &Documents) -> String {
     let stem = documents.iter().next().map(|document| Path::new(&document.name).with_extension(""));
@@ -218,8 +194,8 @@ pub fn suggested_name(documents: &Documents) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gui::placed::{PixelPoint, QueryShape};
-    use crate::gui::tools::foreground::ForegroundKind;
+    use crate::gui::placed::{PixelPoint, PlacedQuery, QueryShape};
+    use crate::gui::tools::foreground::{Choices, ForegroundKind};
 
     fn query(picture: PictureId) -> PlacedQuery {
         PlacedQuery { picture, shape: QueryShape::Point(PixelPoint { x: 3.0, y: 4.0 }), is_negative: true }
@@ -238,15 +214,16 @@ mod tests {
         let sample = documents.add("coffee.png".to_owned(), Origin::Sample("coffee.png".to_owned()));
         documents.activate(sample);
         documents.set_partner(b);
-        let placed = Placed { queries: vec![query(pasted), query(a), query(b), query(sample)], ..Placed::default() };
+        let mut choices = Choices::default();
+        choices.choose(a, ForegroundKind::Automatic);
+        choices.choose(b, ForegroundKind::Painted);
+        let queries = vec![query(pasted), query(a), query(b), query(sample)];
+        let placed = Placed { queries, choices, ..Placed::default() };
         let camera = Camera { centre: Vec2::new(0.25, 0.75), zoom: 3.0 };
-        let mut foregrounds = Choices::default();
-        foregrounds.choose(a, ForegroundKind::Automatic);
-        foregrounds.choose(b, ForegroundKind::Painted);
         let workspace = Workspace {
             size: Some(SizeRule::Native),
             tool: ToolKind::Matching,
-            ..Workspace::of(&documents, &placed, &foregrounds, &camera)
+            ..Workspace::of(&documents, &placed, &camera)
         };
         let path = file("work.dinoscope.json");
         std::fs::write(&path, workspace.to_text()).expect("written");
@@ -259,8 +236,8 @@ mod tests {
         assert_eq!(read.vanished, HashSet::from([0]));
         assert!(read.missing().expect("a sentence").contains("a.png is not there"));
         let names = [None, Some(PictureId(70)), Some(PictureId(71))];
-        let (placed, foregrounds) = read.workspace.on_pictures(&names);
-        let kinds = [70, 71].map(|id| foregrounds.kind(PictureId(id)));
+        let placed = read.workspace.on_pictures(&names);
+        let kinds = [70, 71].map(|id| placed.choices.kind(PictureId(id)));
         assert_eq!(kinds, [ForegroundKind::Painted, ForegroundKind::Automatic]);
         assert_eq!(placed.queries, [query(PictureId(70)), query(PictureId(71))]);
     }

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
-use linfa_clustering::KMeans;
+use linfa_clustering::{KMeans, KMeansInit};
 use ndarray::{Array2, Axis, concatenate};
 use rand_xoshiro::Xoshiro256Plus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::AnalysisError;
 use crate::features::FeatureGrid;
+use crate::{Cancel, Error, Result};
 
 /// Cluster of every patch, `[rows, cols]`.
 pub type Labels = Array2<usize>;
@@ -33,15 +34,58 @@ impl Default for ClusterOptions {
 }
 
 /// Starts of which the tightest result counts.
-const RUNS: usize = 3;
+const RUNS: u64 = 3;
+
+/// Steps of each at most.
+const MOST_STEPS: usize = 300;
+
+/// Centres that move less than this, in all, have settled.
+const SETTLED: f32 = 1e-4;
 
 /// Label of every patch, `[rows, cols]` for each grid, by k-means++ over all grids together. Label 0 is the largest
 /// cluster.
 ///
 /// # Errors
 /// [`AnalysisError::NotEnough`] where there are fewer patches than clusters, [`AnalysisError::Dimension`] where grids
-/// differ in width, [`AnalysisError::NotFinite`] for NaN.
-pub fn cluster(grids: &[&FeatureGrid], options: &ClusterOptions) -> Result<Vec<Labels>, AnalysisError> {
+/// differ in width, [`AnalysisError::NotFinite`] for NaN, and [`Error::Cancelled`] within one step of the request.
+pub fn cluster(grids: &[&FeatureGrid], options: &ClusterOptions, cancel: &Cancel) -> Result<Vec<Labels>> {
+    let patches = DatasetBase::from(joined(grids, options)?);
+    // linfa's own loop does not stop before its end: here it takes one step at a time.
+    let step = |seed: u64, start: KMeansInit<f32>| {
+        cancel.check()?;
+        let random = Xoshiro256Plus::seed_from_u64(seed);
+        let one_step = KMeans::params_with_rng(options.clusters, random).n_runs(1).max_n_iterations(1);
+        let failed = |error| Error::from(AnalysisError::NotEnough(format!("k-means failed: {error}")));
+        one_step.init_method(start).fit(&patches).map_err(failed)
+    };
+    let settled = |run: u64| {
+        let mut found = step(options.seed.wrapping_add(run), KMeansInit::KMeansPlusPlus)?;
+        for _ in 1..MOST_STEPS {
+            let next = step(options.seed, KMeansInit::Precomputed(found.centroids().clone()))?;
+            let moved = (next.centroids() - found.centroids()).mapv(|v| v * v).sum().sqrt();
+            found = next;
+            if moved < SETTLED {
+                break;
+            }
+        }
+        Ok(found)
+    };
+    let runs = (0..RUNS).map(settled).collect::<Result<Vec<_>>>()?;
+    let tightest = runs.into_iter().min_by(|a, b| a.inertia().total_cmp(&b.inertia()));
+    let labels = tightest.expect("there is at least one run").predict(&patches);
+    let labels = by_falling_size(labels.to_vec(), options.clusters);
+
+    let mut rest = labels.as_slice();
+    let maps = grids.iter().map(|grid| {
+        let (own, others) = rest.split_at(grid.data.nrows());
+        rest = others;
+        Array2::from_shape_vec((grid.rows, grid.cols), own.to_vec()).expect("a grid has rows * cols features")
+    });
+    Ok(maps.collect())
+}
+
+/// Features of all grids as they are compared, `[patches, dim]`.
+fn joined(grids: &[&FeatureGrid], options: &ClusterOptions) -> Result<Array2<f32>, AnalysisError> {
     let expected = grids.first().map_or(0, |grid| grid.dim());
     if let Some(other) = grids.iter().find(|grid| grid.dim() != expected) {
         return Err(AnalysisError::Dimension { expected, got: other.dim() });
@@ -62,22 +106,7 @@ pub fn cluster(grids: &[&FeatureGrid], options: &ClusterOptions) -> Result<Vec<L
             feature /= length;
         }
     }
-
-    let dataset = DatasetBase::from(features);
-    let random = Xoshiro256Plus::seed_from_u64(options.seed);
-    let model = KMeans::params_with_rng(options.clusters, random)
-        .n_runs(RUNS)
-        .fit(&dataset)
-        .map_err(|error| AnalysisError::NotEnough(format!("k-means failed: {error}")))?;
-    let labels = by_falling_size(model.predict(&dataset).to_vec(), options.clusters);
-
-    let mut rest = labels.as_slice();
-    let maps = grids.iter().map(|grid| {
-        let (own, others) = rest.split_at(grid.data.nrows());
-        rest = others;
-        Array2::from_shape_vec((grid.rows, grid.cols), own.to_vec()).expect("a grid has rows * cols features")
-    });
-    Ok(maps.collect())
+    Ok(features)
 }
 
 /// Renames labels so that the largest cluster is 0.
@@ -108,8 +137,8 @@ mod tests {
     fn clusters_are_shared_by_all_pictures() {
         let (a, b) = (striped(6), striped(9));
         let options = ClusterOptions { clusters: 3, ..ClusterOptions::default() };
-        let labels = cluster(&[&a, &b], &options).unwrap();
-        assert_eq!(labels, cluster(&[&a, &b], &options).unwrap(), "the same seed");
+        let labels = cluster(&[&a, &b], &options, &Cancel::default()).unwrap();
+        assert_eq!(labels, cluster(&[&a, &b], &options, &Cancel::default()).unwrap(), "the same seed");
         for row in 0..4 {
             for stripe in 0..3 {
                 assert_eq!(labels[0][[row, stripe * 2]], labels[0][[0, stripe * 2 + 1]]);
@@ -130,10 +159,11 @@ mod tests {
     fn odd_input_is_an_error_or_a_result() {
         let same = FeatureGrid { rows: 2, cols: 2, data: Array2::ones((4, 3)) };
         let options = |clusters| ClusterOptions { clusters, ..ClusterOptions::default() };
-        assert_eq!(cluster(&[&same], &options(3)).unwrap()[0].dim(), (2, 2));
-        assert!(matches!(cluster(&[&same], &options(5)), Err(AnalysisError::NotEnough(_))));
-        assert!(matches!(cluster(&[], &options(2)), Err(AnalysisError::NotEnough(_))));
+        let cluster = |grids: &[&FeatureGrid], clusters| super::cluster(grids, &options(clusters), &Cancel::default());
+        assert_eq!(cluster(&[&same], 3).unwrap()[0].dim(), (2, 2));
+        let is_too_few = |error| matches!(error, Err(Error::Analysis(AnalysisError::NotEnough(_))));
+        assert!(is_too_few(cluster(&[&same], 5)) && is_too_few(cluster(&[], 2)));
         let broken = FeatureGrid { data: Array2::from_elem((4, 3), f32::NAN), ..same };
-        assert_eq!(cluster(&[&broken], &options(2)), Err(AnalysisError::NotFinite));
+        assert!(matches!(cluster(&[&broken], 2), Err(Error::Analysis(AnalysisError::NotFinite))));
     }
 }

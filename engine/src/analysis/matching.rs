@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::pca::{self, Basis, Sample};
 use super::{AnalysisError, check_mask};
 use crate::features::{FeatureGrid, Geometry, Patch};
+use crate::{Cancel, Result};
 
 /// One of the two pictures.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +72,12 @@ pub struct Pair {
 /// whole right picture; the pair is kept when both ends are foreground and the options hold.
 ///
 /// # Errors
-/// [`AnalysisError::Dimension`] for features of two models, [`AnalysisError::MaskSize`], [`AnalysisError::NotFinite`].
-pub fn matches(left: &Side, right: &Side, options: &MatchOptions) -> Result<Vec<Pair>, AnalysisError> {
+/// [`AnalysisError::Dimension`] for features of two models, [`AnalysisError::MaskSize`], [`AnalysisError::NotFinite`],
+/// and [`crate::Error::Cancelled`].
+pub fn matches(left: &Side, right: &Side, options: &MatchOptions, cancel: &Cancel) -> Result<Vec<Pair>> {
     left.check()?;
     right.check()?;
-    select(left, right, &nearest(left.grid, right.grid)?, options)
+    Ok(select(left, right, &nearest(left.grid, right.grid, cancel)?, options)?)
 }
 
 /// As [`matches()`], with the nearest patches of the two sides at hand.
@@ -126,20 +128,20 @@ const TILE: (usize, usize) = (128, 512);
 ///
 /// # Errors
 /// [`AnalysisError::Dimension`] for features of two models, [`AnalysisError::NotEnough`] for an empty grid,
-/// [`AnalysisError::NotFinite`].
-pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, AnalysisError> {
+/// [`AnalysisError::NotFinite`], and [`crate::Error::Cancelled`] within one tile of the request.
+pub fn nearest(left: &FeatureGrid, right: &FeatureGrid, cancel: &Cancel) -> Result<Nearest> {
     let dim = left.dim();
     if right.dim() != dim {
-        return Err(AnalysisError::Dimension { expected: dim, got: right.dim() });
+        return Err(AnalysisError::Dimension { expected: dim, got: right.dim() }.into());
     }
     let (left, right) = (normalised(left)?, normalised(right)?);
     if left.is_empty() || right.is_empty() {
-        return Err(AnalysisError::NotEnough("matching needs at least one patch on both sides".into()));
+        return Err(AnalysisError::NotEnough("matching needs at least one patch on both sides".into()).into());
     }
     let right_len = right.len() / dim;
     let nothing = (0, f32::NEG_INFINITY);
 
-    let compare = |mut found: Nearest, (tile, rows): (usize, &[f32])| {
+    let compare = |mut found: Nearest, (tile, rows): (usize, &[f32])| -> Result<Nearest> {
         let first_left = tile * TILE.0;
         let count = rows.len() / dim;
         let start = found.right_of_left.len();
@@ -148,6 +150,7 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, Analy
         let to_left = &mut found.left_of_right;
         let mut cosines = vec![0f32; count * TILE.1];
         for first_right in (0..right_len).step_by(TILE.1) {
+            cancel.check()?;
             let width = TILE.1.min(right_len - first_right);
             let tile = &mut cosines[..count * width];
             matmul(
@@ -169,7 +172,7 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, Analy
                 }
             }
         }
-        found
+        Ok(found)
     };
     // Both combine neighbours in order: of equals the first stays.
     let join = |mut first: Nearest, second: Nearest| {
@@ -179,10 +182,10 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid) -> Result<Nearest, Analy
                 *best = found;
             }
         }
-        first
+        Ok(first)
     };
     let none = || Nearest { right_of_left: Vec::new(), left_of_right: vec![nothing; right_len] };
-    let mut nearest = left.par_chunks(TILE.0 * dim).enumerate().fold(none, compare).reduce(none, join);
+    let mut nearest = left.par_chunks(TILE.0 * dim).enumerate().try_fold(none, compare).try_reduce(none, join)?;
     for (_, score) in nearest.right_of_left.iter_mut().chain(&mut nearest.left_of_right) {
         *score = score.clamp(-1.0, 1.0);
     }
@@ -207,15 +210,21 @@ fn normalised(grid: &FeatureGrid) -> Result<Vec<f32>, AnalysisError> {
 
 /// Thins pairs greedily: while left points lie within `distance` pixels of each other, the one with most such
 /// neighbours goes (the first of equals). The order stays.
-pub fn thin(pairs: &[Pair], distance: f64) -> Vec<Pair> {
+///
+/// # Errors
+/// [`crate::Error::Cancelled`]
+pub fn thin(pairs: &[Pair], distance: f64, cancel: &Cancel) -> Result<Vec<Pair>> {
     let points: Vec<_> = pairs.iter().map(|pair| pair.left_pixel).collect();
-    stratify(&points, distance).into_iter().map(|index| pairs[index]).collect()
+    Ok(stratify(&points, distance, cancel)?.into_iter().map(|index| pairs[index]).collect())
 }
 
 /// Indices of the points that [`thin`] keeps, rising.
-pub fn stratify(points: &[(f64, f64)], distance: f64) -> Vec<usize> {
+///
+/// # Errors
+/// [`crate::Error::Cancelled`]
+pub fn stratify(points: &[(f64, f64)], distance: f64, cancel: &Cancel) -> Result<Vec<usize>> {
     if distance.is_nan() || distance <= 0.0 {
-        return (0..points.len()).collect();
+        return Ok((0..points.len()).collect());
     }
     let cell = |(x, y): (f64, f64)| ((x / distance).floor() as i64, (y / distance).floor() as i64);
     let mut cells: HashMap<(i64, i64), Vec<usize>> = HashMap::new();
@@ -234,7 +243,8 @@ pub fn stratify(points: &[(f64, f64)], distance: f64) -> Vec<usize> {
             .collect()
     };
 
-    let mut counts: Vec<usize> = (0..points.len()).map(|index| neighbours(&cells, index).len()).collect();
+    let count = |index| cancel.check().map(|()| neighbours(&cells, index).len());
+    let mut counts = (0..points.len()).map(count).collect::<Result<Vec<usize>>>()?;
     // Counts only fall, so an entry of the heap is never too small: one that is out of date is put back corrected.
     let mut crowded: BinaryHeap<_> = counts.iter().enumerate().map(|(index, &count)| (count, Reverse(index))).collect();
     let mut kept = vec![true; points.len()];
@@ -246,13 +256,14 @@ pub fn stratify(points: &[(f64, f64)], distance: f64) -> Vec<usize> {
             crowded.push((counts[index], Reverse(index)));
             continue;
         }
+        cancel.check()?;
         kept[index] = false;
         neighbours(&cells, index).into_iter().for_each(|other| counts[other] -= 1);
         if let Some(members) = cells.get_mut(&cell(points[index])) {
             members.retain(|&member| member != index);
         }
     }
-    (0..points.len()).filter(|&index| kept[index]).collect()
+    Ok((0..points.len()).filter(|&index| kept[index]).collect())
 }
 
 /// Colours of both grids by the PCA (3 components, whitened) of the matched left patches, on features of length 1:

@@ -5,10 +5,12 @@ use ndarray_npy::ReadableElement;
 use proptest::prelude::*;
 
 use super::AnalysisError;
+use super::clustering::{ClusterOptions, cluster};
 use super::matching::{MatchOptions, Side, matches, nearest, stratify};
 use super::pca::{Basis, Sample, colours};
 use super::similarity::{Query, similarity};
 use crate::features::{FeatureGrid, Geometry, Patch};
+use crate::{Cancel, Error};
 
 fn golden<T: ReadableElement, D: Dimension>(name: &str) -> Array<T, D> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/analysis");
@@ -180,7 +182,7 @@ fn colours_are_a_sigmoid_and_black_outside() {
 #[test]
 fn nearest_patches_are_numpys() {
     let expected: Array2<i64> = golden("nearest");
-    let found = nearest(&golden_grid("left"), &golden_grid("right")).unwrap();
+    let found = nearest(&golden_grid("left"), &golden_grid("right"), &Cancel::default()).unwrap();
     let indices = |pairs: &[(usize, f32)]| pairs.iter().map(|&(index, _)| index as i64).collect::<Vec<_>>();
     assert_eq!(indices(&found.right_of_left), expected.row(0).to_vec());
     assert_eq!(indices(&found.left_of_right), expected.row(1).to_vec());
@@ -190,7 +192,7 @@ fn nearest_patches_are_numpys() {
 fn nearest_across_tiles_is_the_plain_search() {
     // More patches than a tile on both sides, and neither a multiple of it.
     let (left, right) = (grid(13, 21, 6, noise), grid(29, 37, 6, |i, k| noise(i + 5000, k)));
-    let found = nearest(&left, &right).unwrap();
+    let found = nearest(&left, &right, &Cancel::default()).unwrap();
     let unit = |grid: &FeatureGrid| {
         let mut data = grid.data.mapv(f64::from);
         data.rows_mut().into_iter().for_each(|mut row| row /= row.dot(&row).sqrt());
@@ -212,10 +214,22 @@ fn thinning_is_the_references() {
     let points: Array2<f64> = golden("points");
     let points: Vec<_> = points.rows().into_iter().map(|p| (p[0], p[1])).collect();
     let expected: ndarray::Array1<i64> = golden("thinned");
-    let kept: Vec<_> = stratify(&points, 100.0).into_iter().map(|index| index as i64).collect();
+    let kept: Vec<_> =
+        stratify(&points, 100.0, &Cancel::default()).unwrap().into_iter().map(|index| index as i64).collect();
     assert_eq!(kept, expected.to_vec());
-    assert_eq!(stratify(&points, 0.0).len(), points.len());
-    assert_eq!(stratify(&points, 1e9).len(), 1);
+    assert_eq!(stratify(&points, 0.0, &Cancel::default()).unwrap().len(), points.len());
+    assert_eq!(stratify(&points, 1e9, &Cancel::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn what_takes_long_stops_where_that_is_asked() {
+    let large = grid(40, 40, 8, noise);
+    let stopped = Cancel::default();
+    stopped.cancel();
+    let points: Vec<_> = (0..99).map(|i| (f64::from(i), 0.0)).collect();
+    assert!(matches!(nearest(&large, &large, &stopped), Err(Error::Cancelled)));
+    assert!(matches!(stratify(&points, 10.0, &stopped), Err(Error::Cancelled)));
+    assert!(matches!(cluster(&[&large], &ClusterOptions::default(), &stopped), Err(Error::Cancelled)));
 }
 
 #[test]
@@ -225,17 +239,19 @@ fn matches_keep_foreground_mutual_and_good_pairs() {
     let foreground = Array2::from_shape_fn((left.rows, left.cols), |(row, _)| row < 3);
     let side = |grid| Side { grid, geometry: &geometry, foreground: None };
     let masked = |grid| Side { grid, geometry: &geometry, foreground: Some(&foreground) };
-    let all = matches(&side(&left), &side(&right), &MatchOptions::default()).unwrap();
+    let go_on = Cancel::default();
+    let all = matches(&side(&left), &side(&right), &MatchOptions::default(), &go_on).unwrap();
     assert_eq!(all.len(), left.rows * left.cols);
     assert_eq!(all[8].left_pixel, (15.0, 15.0));
 
-    let kept = matches(&masked(&left), &masked(&right), &MatchOptions::default()).unwrap();
+    let kept = matches(&masked(&left), &masked(&right), &MatchOptions::default(), &go_on).unwrap();
     let expected: Vec<_> = all.iter().copied().filter(|pair| pair.left.row < 3 && pair.right.row < 3).collect();
     assert_eq!(kept, expected);
     assert!(!kept.is_empty() && kept.len() < all.len());
 
     let least = all[0].score;
-    let good = matches(&side(&left), &side(&right), &MatchOptions { min_score: Some(least), ..Default::default() });
+    let options = MatchOptions { min_score: Some(least), ..Default::default() };
+    let good = matches(&side(&left), &side(&right), &options, &go_on);
     assert!(good.unwrap().iter().all(|pair| pair.score >= least));
 
     let (dense_left, dense_right) = super::matching::colours(&masked(&left), &masked(&right), &all).unwrap();
@@ -284,8 +300,9 @@ proptest! {
         let left = Side { grid: &left, geometry: &left_geometry, foreground: None };
         let right = Side { grid: &right, geometry: &right_geometry, foreground: None };
         let options = MatchOptions { mutual: true, min_score: None };
-        let mut forth: Vec<_> = matches(&left, &right, &options).unwrap().iter().map(|p| (p.left.row, p.left.col, p.right.row, p.right.col)).collect();
-        let mut back: Vec<_> = matches(&right, &left, &options).unwrap().iter().map(|p| (p.right.row, p.right.col, p.left.row, p.left.col)).collect();
+        let go_on = Cancel::default();
+        let mut forth: Vec<_> = matches(&left, &right, &options, &go_on).unwrap().iter().map(|p| (p.left.row, p.left.col, p.right.row, p.right.col)).collect();
+        let mut back: Vec<_> = matches(&right, &left, &options, &go_on).unwrap().iter().map(|p| (p.right.row, p.right.col, p.left.row, p.left.col)).collect();
         forth.sort_unstable();
         back.sort_unstable();
         prop_assert_eq!(forth, back);
@@ -293,7 +310,7 @@ proptest! {
 
     #[test]
     fn thinned_points_keep_their_distance(points in prop::collection::vec((-50.0f64..50.0, -50.0f64..50.0), 0..60)) {
-        let kept = stratify(&points, 12.0);
+        let kept = stratify(&points, 12.0, &Cancel::default()).unwrap();
         for (i, &a) in kept.iter().enumerate() {
             for &b in &kept[i + 1..] {
                 prop_assert!((points[a].0 - points[b].0).hypot(points[a].1 - points[b].1) > 12.0);

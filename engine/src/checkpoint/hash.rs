@@ -6,16 +6,21 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::open::unreadable;
+use crate::{Cancel, Result};
+
 pub(super) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-pub(super) fn of_file(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
+pub(super) fn of_file(path: &Path, cancel: &Cancel) -> Result<[u8; 32]> {
+    let gone = |error: std::io::Error| unreadable(path, error);
+    let mut file = File::open(path).map_err(gone)?;
     let mut hasher = Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {
-        match file.read(&mut block)? {
+        cancel.check()?;
+        match file.read(&mut block).map_err(gone)? {
             0 => return Ok(hasher.finalize().into()),
             n => hasher.update(&block[..n]),
         }

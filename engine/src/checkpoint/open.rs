@@ -11,6 +11,7 @@ use memmap2::Mmap;
 use super::element::{ElementType, all_finite};
 use super::sidecar::Sidecar;
 use super::{CheckpointError, hash, safetensors, torch, zip};
+use crate::{Cancel, Result};
 
 /// Where one tensor lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,14 +181,14 @@ impl Checkpoint {
     /// SHA-256 in hex: of the file, or of its shards' digests one after the other.
     ///
     /// # Errors
-    /// [`CheckpointError::Unreadable`] where a file went away.
-    pub fn sha256(&self) -> Result<String, CheckpointError> {
+    /// [`CheckpointError::Unreadable`] where a file went away; [`crate::Error::Cancelled`].
+    pub fn sha256(&self, cancel: &Cancel) -> Result<String> {
         let digests = self.files.iter().map(|file| match file.content {
             Content::Embedded(bytes) => Ok(hash::of_bytes(bytes)),
             // Read, not mapped: what was hashed does not stay in this process's memory.
-            Content::Mapped(_) => hash::of_file(&file.path).map_err(|error| unreadable(&file.path, error)),
+            Content::Mapped(_) => hash::of_file(&file.path, cancel),
         });
-        let digests = digests.collect::<Result<Vec<_>, _>>()?;
+        let digests = digests.collect::<Result<Vec<_>>>()?;
         Ok(hash::hex(&match digests.as_slice() {
             [digest] => *digest,
             several => hash::of_bytes(&several.concat()),

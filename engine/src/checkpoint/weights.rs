@@ -11,6 +11,7 @@ use super::open::{Checkpoint, Tensor, unreadable};
 use super::{CheckpointError, Inspection, TensorInfo, random};
 use crate::image::Normalisation;
 use crate::model::ModelConfig;
+use crate::{Cancel, Result};
 
 static DEMO: &[u8] = include_bytes!("../../../assets/dinoscope-demo-vitt16.safetensors");
 
@@ -157,10 +158,10 @@ impl Weights {
     /// weights. Computed once, in seconds for large files.
     ///
     /// # Errors
-    /// [`CheckpointError::Unreadable`] where the file went away.
-    pub fn sha256(&self) -> Result<String, CheckpointError> {
+    /// [`CheckpointError::Unreadable`] where the file went away; [`crate::Error::Cancelled`].
+    pub fn sha256(&self, cancel: &Cancel) -> Result<String> {
         if let (None, Source::File(file)) = (self.sha256.get(), &self.source) {
-            let digest = file.checkpoint.sha256()?;
+            let digest = file.checkpoint.sha256(cancel)?;
             return Ok(self.sha256.get_or_init(|| digest).clone());
         }
         Ok(self.sha256.get().cloned().unwrap_or_default())

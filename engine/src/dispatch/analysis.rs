@@ -16,9 +16,11 @@ pub fn worker() -> Worker {
     Box::new(|job, command| {
         outcome(match command {
             Command::Pca(request) => components(request, job),
-            Command::Cluster(request) => clusters(request),
+            Command::Cluster(request) => clusters(request, job),
             Command::Match(request) => pairs(request, job),
-            Command::Thin(request) => Ok(Outcome::Thinned(matching::thin(&request.pairs, request.distance))),
+            Command::Thin(request) => {
+                matching::thin(&request.pairs, request.distance, job.cancel()).map(Outcome::Thinned)
+            }
             Command::Foreground(request) => objects(request),
             other => unreachable!("{other:?} runs on another lane"),
         })
@@ -60,16 +62,16 @@ fn sample(selected: &Selected) -> Sample<'_> {
     Sample { grid: &selected.features.features.patch, foreground: selected.foreground.as_deref() }
 }
 
-fn clusters(request: &ClusterRequest) -> Result<Outcome> {
+fn clusters(request: &ClusterRequest, job: &Job<'_>) -> Result<Outcome> {
     let grids: Vec<_> = request.pictures.iter().map(|(_, features)| &features.features.patch).collect();
-    let labels = clustering::cluster(&grids, &request.options)?;
+    let labels = clustering::cluster(&grids, &request.options, job.cancel())?;
     let pictures = request.pictures.iter().map(|(picture, _)| *picture);
     Ok(Outcome::Clusters(pictures.zip(labels.into_iter().map(Arc::new)).collect()))
 }
 
 fn pairs(request: &MatchRequest, job: &Job<'_>) -> Result<Outcome> {
     let (left, right) = (side(&request.left), side(&request.right));
-    let nearest = matching::nearest(left.grid, right.grid)?;
+    let nearest = matching::nearest(left.grid, right.grid, job.cancel())?;
     job.cancel().check()?;
     let pairs = matching::select(&left, &right, &nearest, &request.options)?;
     job.cancel().check()?;

@@ -37,14 +37,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::encoder::Encoder;
 use crate::gpu::Gpu;
 use crate::hub::{Hub, HubConfig};
-use crate::{Progress, Result};
+use crate::{Result, Watch};
 use outbox::Outbox;
 
 /// Called after every event, from any thread: wakes the window.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Loads a model, telling how far it is.
-pub type Loader = Arc<dyn Fn(&ModelChoice, &dyn Fn(Progress)) -> Result<Encoder> + Send + Sync>;
+/// Loads a model, telling how far it is, until it is stopped.
+pub type Loader = Arc<dyn Fn(&ModelChoice, Watch<'_>) -> Result<Encoder> + Send + Sync>;
 
 /// What a [`Dispatcher`] works with.
 pub struct DispatcherConfig {
@@ -67,8 +67,8 @@ impl DispatcherConfig {
     /// With [`Encoder::load`] and that hub.
     pub fn with_hub(gpu: Option<Gpu>, wake: Wake, hub: HubConfig) -> Self {
         let (on_hub, window) = (Hub::new(hub.clone()), gpu.clone());
-        let loader: Loader = Arc::new(move |choice, progress| {
-            Encoder::load_watched(&choice.source, &choice.device, choice.dtype, window.as_ref(), &on_hub, progress)
+        let loader: Loader = Arc::new(move |choice, watch| {
+            Encoder::load_watched(&choice.source, &choice.device, choice.dtype, window.as_ref(), &on_hub, watch)
         });
         Self { gpu, wake, loader, hub }
     }
@@ -97,7 +97,7 @@ impl Dispatcher {
     pub fn with_loader(
         gpu: Option<Gpu>,
         wake: Wake,
-        loader: impl Fn(&ModelChoice, &dyn Fn(Progress)) -> Result<Encoder> + Send + Sync + 'static,
+        loader: impl Fn(&ModelChoice, Watch<'_>) -> Result<Encoder> + Send + Sync + 'static,
     ) -> Self {
         Self::with_config(DispatcherConfig { loader: Arc::new(loader), ..DispatcherConfig::new(gpu, wake) })
     }

@@ -15,7 +15,7 @@ use crate::encoder::{Encoder, Provenance};
 use crate::features::FeatureGrid;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Preprocessing;
-use crate::{Error, Progress, Result};
+use crate::{Error, Result, Watch};
 
 struct Loaded {
     info: ModelInfo,
@@ -64,7 +64,7 @@ fn ready(slot: &mut Option<Loaded>, model: Loaded, info: ModelInfo) -> Outcome {
 fn load(loader: &Loader, choice: &ModelChoice, job: &Job<'_>) -> Result<(Loaded, ModelInfo)> {
     job.cancel().check()?;
     let start = Instant::now();
-    let encoder = loader(choice, &|progress: Progress| job.progress(progress))?;
+    let encoder = loader(choice, Watch { progress: &|progress| job.progress(progress), cancel: job.cancel() })?;
     job.cancel().check()?;
     let config = encoder.config();
     let info = ModelInfo {

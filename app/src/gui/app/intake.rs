@@ -15,7 +15,7 @@ use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
 use crate::gui::masks::PaintedMap;
 use crate::gui::panels::drop_zone::Hovering;
-use crate::gui::tools::ToolKind;
+use crate::gui::tools::{ToolKind, foreground};
 
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
@@ -120,7 +120,7 @@ impl App {
                 let text = self.workspace().to_text();
                 self.write(first, Export::Text(text), Vec::new());
             }
-            Purpose::Mask(picture) => self.shared.foregrounds.set_mask_file(picture, first),
+            Purpose::Mask(picture) => foreground::take_file(&mut self.shared, picture, first),
             Purpose::Labels(picture) => self.errands.send(Errand::ReadLabels(picture, first)),
             Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
@@ -183,7 +183,7 @@ impl App {
             self.errands.send(Errand::ReadLabels(picture, path));
             self.tools.active = ToolKind::Tracking;
         } else {
-            self.shared.foregrounds.set_mask_file(picture, path);
+            foreground::take_file(&mut self.shared, picture, path);
         }
     }
 

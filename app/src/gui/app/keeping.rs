@@ -105,8 +105,8 @@ impl App {
             model: Some((*shared.model.choice).clone()),
             size: Some(shared.size),
             tool: self.tools.active,
-            tools: self.tools.all().into_iter().map(|(name, tool)| (name.to_owned(), tool.settings())).collect(),
-            ..Workspace::of(&shared.documents, shared.placed.now(), &shared.foregrounds.choices, &canvas.camera)
+            tools: self.tools.settings(),
+            ..Workspace::of(&shared.documents, shared.placed.now(), &canvas.camera)
         }
     }
 
@@ -166,13 +166,11 @@ impl App {
         if let Some(id) = named(workspace.partner).filter(|&id| Some(id) != self.shared.documents.active_id()) {
             self.shared.documents.set_partner(id);
         }
-        let (placed, foregrounds) = workspace.on_pictures(&names);
-        self.shared.placed = History::new(placed);
-        self.shared.foregrounds.choices = foregrounds;
+        self.shared.placed = History::new(workspace.on_pictures(&names));
         self.shared.canvas.camera = workspace.camera();
         self.shared.canvas.has_patch_grid = workspace.has_patch_grid;
         self.tools.active = workspace.tool;
-        self.restore_tools(&workspace.tools);
+        self.tools.restore(&workspace.tools);
         if start == Start::Person {
             self.shared.settings.remember(path);
             if let Some(size) = workspace.size {
@@ -184,15 +182,6 @@ impl App {
         }
         if let Some(sentence) = read.missing() {
             self.shared.notices.error(&sentence, None);
-        }
-    }
-
-    /// Gives the tools their settings back.
-    pub(super) fn restore_tools(&mut self, tools: &std::collections::BTreeMap<String, serde_json::Value>) {
-        for (name, tool) in self.tools.all() {
-            if let Some(settings) = tools.get(name) {
-                tool.restore(settings);
-            }
         }
     }
 }

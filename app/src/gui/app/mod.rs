@@ -163,7 +163,7 @@ impl App {
         };
         app.shared.model.previous = fallback.map(Arc::new);
         app.tools.active = tool;
-        app.restore_tools(&tool_settings);
+        app.tools.restore(&tool_settings);
         for sentence in damage.into_iter().chain(device::missing(&render_state.adapter)) {
             app.shared.notices.error(&sentence, None);
         }

@@ -14,13 +14,11 @@ use crate::gui::canvas::Canvas;
 use crate::gui::documents::{Content, Documents};
 use crate::gui::placed::History;
 use crate::gui::tools::ToolKind;
-use crate::gui::tools::foreground::Choices;
 
 /// What outlives the graphics device.
 pub struct Rescue {
     documents: Documents,
     placed: History,
-    foregrounds: Choices,
     canvas: Canvas,
     tool: ToolKind,
     tools: BTreeMap<String, serde_json::Value>,
@@ -67,10 +65,9 @@ impl App {
             self.keep_now();
             let shared = &mut self.shared;
             self.rescue.put(Rescue {
-                tools: self.tools.all().into_iter().map(|(name, tool)| (name.to_owned(), tool.settings())).collect(),
+                tools: self.tools.settings(),
                 documents: std::mem::take(&mut shared.documents),
                 placed: std::mem::take(&mut shared.placed),
-                foregrounds: std::mem::take(&mut shared.foregrounds.choices),
                 canvas: std::mem::take(&mut shared.canvas),
                 tool: self.tools.active,
                 model: (*shared.model.choice).clone(),
@@ -83,7 +80,7 @@ impl App {
 
     /// Opens what the window before had to leave.
     pub(super) fn take_over(&mut self, rescue: Rescue) {
-        let Rescue { mut documents, placed, foregrounds, canvas, tool, tools, model, size } = rescue;
+        let Rescue { mut documents, placed, canvas, tool, tools, model, size } = rescue;
         let mut again = Vec::new();
         for document in documents.iter_mut() {
             if let Content::Ready(loaded) = &document.content {
@@ -101,7 +98,6 @@ impl App {
         let shared = &mut self.shared;
         shared.documents = documents;
         shared.placed = placed;
-        shared.foregrounds.choices = foregrounds;
         shared.canvas = canvas;
         again.into_iter().for_each(|(id, source)| shared.decode(id, source));
         files.into_iter().for_each(|id| shared.reopen(id));
@@ -110,7 +106,7 @@ impl App {
             shared.load_model(model);
         }
         self.tools.active = tool;
-        self.restore_tools(&tools);
+        self.tools.restore(&tools);
         let sentence = "The graphics device was lost; the window has been opened again with everything that was in it";
         self.shared.notices.error(sentence, None);
     }

@@ -1,14 +1,15 @@
 //! The canvas with what the tool draws on it, or what stands there instead of a picture.
 
 use dinoscope_engine::dispatch::PictureId;
-use egui::{Align, Key, Layout, Rect, RichText, Ui, UiBuilder, Vec2, vec2};
+use egui::{Align, Layout, Rect, RichText, Ui, UiBuilder, Vec2, vec2};
 use egui_material_icons::icons;
 
 use super::App;
-use crate::gui::actions::Action;
+use crate::gui::actions::{self, Action, Held};
 use crate::gui::canvas::{Pointer, View};
 use crate::gui::documents::Content;
 use crate::gui::overlay::{Layer, LayerContent};
+use crate::gui::panels::not_encoded;
 use crate::gui::theme;
 
 /// Width of sentences on the canvas, in points.
@@ -25,8 +26,7 @@ impl App {
     pub(super) fn canvas(&mut self, ui: &mut Ui) {
         let area = ui.max_rect();
         ui.painter().rect_filled(area, 0.0, theme::canvas_colour(ui.ctx().theme()));
-        let is_typing = ui.ctx().text_edit_focused();
-        self.shared.canvas.is_layer_hidden = !is_typing && ui.input(|input| input.key_down(Key::H));
+        self.shared.canvas.is_layer_hidden = actions::is_held(ui.ctx(), Held::HideOverlay);
         let tool = self.tools.current();
         self.shown = tool.shown(&self.shared);
         let needs_features = tool.needs_features();
@@ -74,6 +74,7 @@ impl App {
             let painter = ui.painter().with_clip_rect(area);
             self.tools.current().paint_across(&painter, &self.shared, &views);
         }
+        not_encoded::show(ui.ctx(), &mut self.shared, &views);
         if views.is_empty() {
             self.instead_of_a_picture(ui, area);
         }

@@ -4,10 +4,11 @@ mod transform;
 
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
-use egui::{CursorIcon, Key, PointerButton, Pos2, Rect, Response, Sense, Ui, Vec2};
+use egui::{CursorIcon, PointerButton, Pos2, Rect, Response, Sense, Ui, Vec2};
 
 pub use transform::{Camera, ViewTransform, tile};
 
+use super::actions::{self, Held};
 use super::placed::PixelPoint;
 
 /// Points between two views.
@@ -118,7 +119,7 @@ impl Canvas {
             let label = format!("View of {name}");
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &label));
             let before = ViewTransform::new(rect, *size, &self.camera);
-            let is_panning = ui.input(|input| input.key_down(Key::Space));
+            let is_panning = actions::is_held(ui.ctx(), Held::Pan);
             let mut transform = self.requested(before, pixels_per_point);
             transform = moved(ui, &response, is_panning, transform);
             if transform != before {

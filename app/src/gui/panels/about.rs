@@ -1,6 +1,8 @@
 //! Version and licences.
 
-use egui::{Context, Hyperlink, Window};
+use egui::{Context, Window};
+
+use super::controls;
 
 const DINOV3_LICENCE: &str = "https://ai.meta.com/resources/models-and-libraries/dinov3-license/";
 
@@ -15,7 +17,7 @@ pub fn show(context: &Context, is_open: &mut bool) {
             "The model “demo” is part of the program: a small stand-in trained for it, not Meta's weights, under MIT.",
         );
         ui.label("Published DINOv3 weights are Meta's. Whoever downloads or uses them accepts the DINOv3 License:");
-        ui.add(Hyperlink::from_label_and_url("DINOv3 License", DINOV3_LICENCE)).on_hover_text(DINOV3_LICENCE);
+        controls::link(ui, "DINOv3 License", DINOV3_LICENCE);
         ui.separator();
         ui.weak(
             "Sample pictures: cat and coffee (CC0) and astronaut (NASA, public domain) from scikit-image; temple by \

@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 use egui::{
-    Align, CollapsingHeader, ComboBox, DragValue, Label, Layout, Response, Slider, TextStyle, TextWrapMode, Ui,
-    WidgetInfo, vec2,
+    Align, CollapsingHeader, ComboBox, DragValue, Label, Layout, Response, RichText, Slider, TextStyle, TextWrapMode,
+    Ui, WidgetInfo, WidgetText, vec2,
 };
+use egui_material_icons::icons;
 
 /// Width of the names, in points.
 pub const NAME_WIDTH: f32 = 88.0;
@@ -36,7 +37,7 @@ pub fn slider(
             response.mark_changed();
         }
         let number = DragValue::new(value).range(range).speed((end - start) / 200.0).max_decimals(decimals);
-        let number = ui.add_sized(vec2(NUMBER_WIDTH, ui.spacing().interact_size.y), number);
+        let number = ui.add_sized(vec2(NUMBER_WIDTH, ui.spacing().interact_size.y), number).on_hover_text(hint);
         ui.ctx().accesskit_node_builder(number.id, |node| node.set_label(format!("{name}, number")));
         if number.changed() {
             response.mark_changed();
@@ -119,6 +120,19 @@ pub fn toggle(ui: &mut Ui, name: &str, hint: &str, value: &mut bool) -> Response
 /// Controls that are used seldom: folded until somebody opens them.
 pub fn section<R>(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui) -> R) -> Option<R> {
     CollapsingHeader::new(title).show_unindented(ui, content).body_returned
+}
+
+/// A link that says where it leads.
+pub fn link(ui: &mut Ui, text: impl Into<WidgetText>, address: impl Into<String>) -> Response {
+    let address = address.into();
+    ui.hyperlink_to(text, &address).on_hover_text(&address)
+}
+
+/// Why something is not there, and a button that asks for it again; whether that was pressed.
+pub fn problem(ui: &mut Ui, sentence: &str) -> bool {
+    let text = format!("{} {sentence}", icons::ICON_WARNING.codepoint);
+    ui.label(RichText::new(text).small().color(ui.visuals().warn_fg_color));
+    ui.button("Try again").on_hover_text("Compute it once more").clicked()
 }
 
 /// A button with an icon alone: `name` is for the tooltip and for those who do not see it.

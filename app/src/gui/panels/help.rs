@@ -4,8 +4,9 @@ use egui::{Context, Grid, RichText, ScrollArea, Ui, Window};
 
 use crate::gui::actions;
 
-/// Groups of the left and of the right column.
-const COLUMNS: [&[&str]; 2] = [&["Tools", "Files"], &["Edit", "View", "Video", "Help"]];
+/// Groups of the left and of the right column; the mouse stands below the left ones.
+const COLUMNS: [&[&str]; 2] =
+    [&["Tools", "Files", "Edit"], &["View", "Video", "Canvas", "Similarity", "Tracking", "Help"]];
 
 /// Width of both columns, in points; one stands below the other where there is less.
 const WIDTH: f32 = 600.0;
@@ -36,19 +37,33 @@ pub fn show(context: &Context, is_open: &mut bool) {
 }
 
 fn column(ui: &mut Ui, index: usize) {
-    COLUMNS[index].iter().for_each(|group| keys(ui, group));
-    let (title, more) =
-        if index == 0 { ("Similarity", actions::SIMILARITY_KEYS) } else { ("Mouse", actions::GESTURES) };
-    rows(ui, title, more.iter().map(|(what, how)| (*what, (*how).to_owned())));
+    for group in COLUMNS[index] {
+        rows(ui, group, keys(ui.ctx(), group));
+    }
+    if index == 0 {
+        rows(ui, "Mouse", actions::GESTURES.iter().map(|(what, how)| (*what, (*how).to_owned())).collect());
+    }
 }
 
-fn keys(ui: &mut Ui, group: &str) {
-    let context = ui.ctx().clone();
+/// Names and keys of a group, in the order of the tables.
+fn keys(context: &Context, group: &str) -> Vec<(&'static str, String)> {
     let entries = actions::TABLE.iter().filter(|entry| entry.group == group && entry.shortcut.is_some());
-    rows(ui, group, entries.map(|entry| (entry.name, actions::shortcut_text(&context, entry.action))));
+    let mut rows: Vec<_> = entries.map(|entry| (entry.name, actions::shortcut_text(context, entry.action))).collect();
+    if group == "View" {
+        let held = actions::HELD.iter().map(|(_, name, key)| (*name, format!("Hold {}", actions::key_text(*key))));
+        rows.extend(held);
+    }
+    for entry in actions::TOOL_TABLE.iter().filter(|entry| entry.group == group) {
+        let key = actions::key_text(entry.key);
+        match rows.last_mut().filter(|(name, _)| *name == entry.name) {
+            Some((_, keys)) => *keys = format!("{keys} {key}"),
+            None => rows.push((entry.name, key.to_owned())),
+        }
+    }
+    rows
 }
 
-fn rows(ui: &mut Ui, title: &str, rows: impl Iterator<Item = (&'static str, String)>) {
+fn rows(ui: &mut Ui, title: &str, rows: Vec<(&'static str, String)>) {
     ui.label(RichText::new(title).strong());
     Grid::new(("shortcuts", title)).num_columns(2).min_col_width(132.0).spacing([12.0, 4.0]).show(ui, |ui| {
         for (what, how) in rows {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use egui::{Button, MenuBar, Ui};
+use egui_material_icons::icons;
 
 use super::models::Models;
 use super::{chips, export};
@@ -41,7 +42,8 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, models: &mut Models, tool: &dyn To
                 ui.set_min_width(200.0);
                 for entry in actions::TABLE.iter().filter(|entry| entry.group == group) {
                     let is_on = entry.action == Action::PatchGrid && shared.canvas.has_patch_grid;
-                    let name = if is_on { format!("✔ {}", entry.name) } else { entry.name.to_owned() };
+                    let check = icons::ICON_CHECK.codepoint;
+                    let name = if is_on { format!("{check} {}", entry.name) } else { entry.name.to_owned() };
                     act(ui, entry.action, &name, true, &mut asked);
                 }
             });

@@ -9,6 +9,7 @@ pub mod filmstrip;
 pub mod help;
 pub mod menu;
 pub mod models;
+pub mod not_encoded;
 pub mod notices;
 pub mod rail;
 pub mod status;

@@ -71,7 +71,7 @@ fn one(ui: &mut Ui, notice: &Notice) -> Option<Answer> {
                 let text = RichText::new(&notice.message);
                 ui.add(Label::new(if notice.is_error { text.color(colour) } else { text }).wrap());
                 if let Some(offer) = &notice.offer
-                    && ui.button(offer_text(offer)).clicked()
+                    && ui.button(offer_text(offer)).on_hover_text(offer_hint(offer)).clicked()
                 {
                     answer = Some(Answer::Accept);
                 }
@@ -79,6 +79,15 @@ fn one(ui: &mut Ui, notice: &Notice) -> Option<Answer> {
         });
     });
     answer
+}
+
+fn offer_hint(offer: &Offer) -> &'static str {
+    match offer {
+        Offer::Mend(Remedy::Download(_)) => "Shows the licence first",
+        Offer::Mend(Remedy::UseCpu) => "Loads the model on this machine's processor",
+        Offer::Mend(Remedy::GiveToken(_)) => "Says how to get one",
+        Offer::ShowFile(_) => "In the file manager",
+    }
 }
 
 fn offer_text(offer: &Offer) -> String {

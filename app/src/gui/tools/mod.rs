@@ -7,6 +7,8 @@ mod pca;
 mod similarity;
 mod tracking;
 
+use std::collections::BTreeMap;
+
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
 use egui::{Painter, Ui};
@@ -104,38 +106,46 @@ pub enum ToolKind {
     Tracking,
 }
 
-impl ToolKind {
-    /// In the order of the rail; the number key of each is its place from 1.
-    pub const ALL: [Self; 4] = [Self::Similarity, Self::Pca, Self::Matching, Self::Tracking];
-
+/// A tool of the rail.
+pub struct ToolInfo {
+    /// Which.
+    pub kind: ToolKind,
     /// For the rail and the inspector's title.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Similarity => "Similarity",
-            Self::Pca => "PCA",
-            Self::Matching => "Matching",
-            Self::Tracking => "Tracking",
-        }
-    }
-
+    pub name: &'static str,
     /// For the rail.
-    pub fn icon(self) -> MaterialIcon {
-        match self {
-            Self::Similarity => icons::ICON_MY_LOCATION,
-            Self::Pca => icons::ICON_PALETTE,
-            Self::Matching => icons::ICON_COMPARE_ARROWS,
-            Self::Tracking => icons::ICON_MOVIE,
-        }
-    }
-
+    pub icon: MaterialIcon,
     /// What it answers.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::Similarity => "What looks like this patch?",
-            Self::Pca => "What is alike, as colours",
-            Self::Matching => "Which patch is where in the other picture?",
-            Self::Tracking => "Objects painted once, followed through a clip",
-        }
+    pub hint: &'static str,
+}
+
+/// The tools in the order of the rail; the number key of each is its place from 1. A tool is a row here, a field of
+/// [`Tools`] that [`Tools::all`] names, and a key in `actions.rs`.
+pub const RAIL: &[ToolInfo] = &[
+    ToolInfo {
+        kind: ToolKind::Similarity,
+        name: "Similarity",
+        icon: icons::ICON_MY_LOCATION,
+        hint: "What looks like this patch?",
+    },
+    ToolInfo { kind: ToolKind::Pca, name: "PCA", icon: icons::ICON_PALETTE, hint: "What is alike, as colours" },
+    ToolInfo {
+        kind: ToolKind::Matching,
+        name: "Matching",
+        icon: icons::ICON_COMPARE_ARROWS,
+        hint: "Which patch is where in the other picture?",
+    },
+    ToolInfo {
+        kind: ToolKind::Tracking,
+        name: "Tracking",
+        icon: icons::ICON_MOVIE,
+        hint: "Objects painted once, followed through a clip",
+    },
+];
+
+impl ToolKind {
+    /// For the inspector's title.
+    pub fn name(self) -> &'static str {
+        RAIL.iter().find(|info| info.kind == self).map_or("", |info| info.name)
     }
 }
 
@@ -153,22 +163,33 @@ pub struct Tools {
 impl Tools {
     /// The one in use.
     pub fn current(&mut self) -> &mut dyn Tool {
-        match self.active {
-            ToolKind::Similarity => &mut self.similarity,
-            ToolKind::Pca => &mut self.pca,
-            ToolKind::Matching => &mut self.matching,
-            ToolKind::Tracking => &mut self.tracking,
-        }
+        let active = self.active;
+        let current = self.all().into_iter().find(|(kind, _, _)| *kind == active);
+        current.map(|(_, _, tool)| tool).expect("every kind has its tool")
     }
 
     /// All of them with their names in workspaces.
-    pub fn all(&mut self) -> [(&'static str, &mut dyn Tool); 4] {
+    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 4] {
         [
-            ("similarity", &mut self.similarity),
-            ("pca", &mut self.pca),
-            ("matching", &mut self.matching),
-            ("tracking", &mut self.tracking),
+            (ToolKind::Similarity, "similarity", &mut self.similarity),
+            (ToolKind::Pca, "pca", &mut self.pca),
+            (ToolKind::Matching, "matching", &mut self.matching),
+            (ToolKind::Tracking, "tracking", &mut self.tracking),
         ]
+    }
+
+    /// Settings of all of them, by their names in workspaces.
+    pub fn settings(&mut self) -> BTreeMap<String, serde_json::Value> {
+        self.all().into_iter().map(|(_, name, tool)| (name.to_owned(), tool.settings())).collect()
+    }
+
+    /// Gives them their settings back; those that are missing stay.
+    pub fn restore(&mut self, settings: &BTreeMap<String, serde_json::Value>) {
+        for (_, name, tool) in self.all() {
+            if let Some(settings) = settings.get(name) {
+                tool.restore(settings);
+            }
+        }
     }
 
     /// Uses a PCA basis from a file for every picture.
@@ -179,6 +200,23 @@ impl Tools {
     /// Hands an event to every tool.
     pub fn receive(&mut self, shared: &mut Shared, event: &Event) {
         foreground::receive(shared, event);
-        self.all().into_iter().for_each(|(_, tool)| tool.receive(shared, event));
+        self.all().into_iter().for_each(|(_, _, tool)| tool.receive(shared, event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gui::actions::{Action, entry_of};
+
+    #[test]
+    fn every_tool_of_the_rail_is_there_and_has_the_number_of_its_place() {
+        let mut tools = Tools::default();
+        let there: Vec<ToolKind> = tools.all().iter().map(|(kind, _, _)| *kind).collect();
+        assert_eq!(there, RAIL.iter().map(|info| info.kind).collect::<Vec<_>>());
+        for (place, info) in RAIL.iter().enumerate() {
+            let key = entry_of(Action::Use(info.kind)).and_then(|entry| entry.shortcut).expect("a key").logical_key;
+            assert_eq!(key.name(), (place + 1).to_string());
+        }
     }
 }

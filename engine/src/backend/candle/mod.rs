@@ -38,16 +38,17 @@ impl CandleBackbone {
     /// Puts all weights on the device.
     ///
     /// # Errors
-    /// [`crate::Error::Checkpoint`] where a tensor is missing or broken, [`crate::Error::Tensor`] where the device has no room.
-    pub fn load(weights: &Weights, device: Device, dtype: Dtype) -> Result<Self> {
-        Self::load_at(weights, Place::new(device, dtype))
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or broken, [`crate::Error::Tensor`] where the device has no
+    /// room, and [`crate::Error::Cancelled`] within one block of the request.
+    pub fn load(weights: &Weights, device: Device, dtype: Dtype, run: &Run<'_>) -> Result<Self> {
+        Self::load_at(weights, Place::new(device, dtype), run)
     }
 
-    fn load_at(weights: &Weights, place: Place) -> Result<Self> {
+    fn load_at(weights: &Weights, place: Place, run: &Run<'_>) -> Result<Self> {
         let config = weights.config().clone();
         let network = match &config {
-            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place)?),
-            ModelConfig::ConvNext(convnext) => Network::ConvNext(ConvNext::load(convnext, weights, &place)?),
+            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place, run)?),
+            ModelConfig::ConvNext(convnext) => Network::ConvNext(ConvNext::load(convnext, weights, &place, run)?),
         };
         Ok(Self { config, place, network })
     }
@@ -106,6 +107,8 @@ fn read_matrix(tensor: &Tensor) -> Result<Array2<f32>> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::model::{ConvNextConfig, Ffn, VitConfig};
     use crate::{Cancel, Error};
@@ -120,8 +123,16 @@ mod tests {
     }
 
     fn run(config: &ModelConfig, pixels: &Pixels, place: Place) -> Encoded {
-        let mut backbone = CandleBackbone::load_at(&Weights::random(config, 7), place).expect("random weights load");
-        backbone.forward(pixels, &[0, 2], &Run::from(&Cancel::default())).expect("the pixels fit")
+        let go_on = Cancel::default();
+        let weights = Weights::random(config, 7);
+        let loaded = CandleBackbone::load_at(&weights, place, &Run::from(&go_on));
+        let mut backbone = loaded.expect("random weights load");
+        backbone.forward(pixels, &[0, 2], &Run::from(&go_on)).expect("the pixels fit")
+    }
+
+    fn load(weights: &Weights) -> CandleBackbone {
+        let loaded = CandleBackbone::load(weights, Device::Cpu, Dtype::F32, &Run::from(&Cancel::default()));
+        loaded.expect("random weights load")
     }
 
     fn check_close(got: &Encoded, expected: &Encoded, tolerance: f32) {
@@ -186,9 +197,30 @@ mod tests {
     }
 
     #[test]
+    fn loading_tells_its_blocks_and_stops_between_them() {
+        let convnext = ConvNextConfig { depths: [1, 2, 1, 1], dims: [24, 40, 64, 72], norm_eps: 1e-6 };
+        for config in [vit(Ffn::Mlp { hidden: 64 }), ModelConfig::ConvNext(convnext)] {
+            let weights = Weights::random(&config, 1);
+            let (cancel, told) = (Cancel::default(), RefCell::new(Vec::new()));
+            let tell = |done| told.borrow_mut().push(done);
+            let load = |run: &Run<'_>| CandleBackbone::load(&weights, Device::Cpu, Dtype::F32, run).map(drop);
+            load(&Run::watched(&cancel, &tell)).expect("random weights load");
+            assert_eq!(told.take(), (0..config.depth()).collect::<Vec<_>>());
+            let stop = |done| {
+                tell(done);
+                if done == 1 {
+                    cancel.cancel();
+                }
+            };
+            assert!(matches!(load(&Run::watched(&cancel, &stop)), Err(Error::Cancelled)));
+            assert_eq!(told.take(), [0, 1], "no block after the one in which it was stopped");
+        }
+    }
+
+    #[test]
     fn cancel_stops_the_forward_pass() {
         let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
-        let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
+        let mut backbone = load(&weights);
         let cancel = Cancel::default();
         cancel.cancel();
         assert!(matches!(backbone.forward(&pixels(32, 32), &[], &Run::from(&cancel)), Err(Error::Cancelled)));
@@ -197,7 +229,7 @@ mod tests {
     #[test]
     fn wrong_sizes_and_layers_are_errors() {
         let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
-        let mut backbone = CandleBackbone::load(&weights, Device::Cpu, Dtype::F32).expect("random weights load");
+        let mut backbone = load(&weights);
         let error = backbone
             .forward(&pixels(33, 32), &[], &Run::from(&Cancel::default()))
             .expect_err("33 is no multiple of 16");

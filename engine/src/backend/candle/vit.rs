@@ -40,8 +40,9 @@ impl Vit {
     /// Reads all weights.
     ///
     /// # Errors
-    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says.
-    pub fn load(config: &VitConfig, weights: &Weights, place: &Place) -> Result<Self> {
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says;
+    /// [`crate::Error::Cancelled`].
+    pub fn load(config: &VitConfig, weights: &Weights, place: &Place, run: &Run<'_>) -> Result<Self> {
         let dim = config.dim;
         let embed = weights.load("patch_embed.proj.weight", &[dim, 3, config.patch, config.patch])?;
         let embed_bias = weights.load("patch_embed.proj.bias", &[dim])?;
@@ -51,11 +52,15 @@ impl Vit {
         }
         let norm =
             |name| -> Result<LayerNorm> { Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?) };
+        let block = |index| {
+            run.enter_block(index)?;
+            Block::load(config, weights, place, index)
+        };
         Ok(Self {
             patch_embed: Linear::new(place, embed, embed_bias, None, Epilogue::Bias)?,
             prefix_tokens: place.tensor(prefix, &[config.prefix(), dim])?,
             rope_periods: weights.load("rope_embed.periods", &[config.head_dim() / 4])?,
-            blocks: (0..config.depth).map(|i| Block::load(config, weights, place, i)).collect::<Result<_>>()?,
+            blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
             norm: norm("norm")?,
             cls_norm: config.untied_cls_norm.then(|| norm("cls_norm")).transpose()?,
             config: config.clone(),

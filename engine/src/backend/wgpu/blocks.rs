@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::place::{Place, Residency};
 use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use crate::Result;
+use crate::backend::Run;
 use crate::checkpoint::Weights;
 use crate::gpu::GpuError;
 use crate::model::{Ffn, VitConfig};
@@ -54,12 +55,14 @@ impl Blocks {
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`]
-    /// where not even two blocks fit.
-    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place) -> Result<Self> {
+    /// where not even two blocks fit, [`crate::Error::Cancelled`].
+    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place, run: &Run<'_>) -> Result<Self> {
+        run.enter_block(0)?;
         let first = HostBlock::load(config, weights, place, 0)?;
         let mut bytes = first.bytes();
         let mut resident = vec![first.upload(place)?];
         while resident.len() < config.depth {
+            run.enter_block(resident.len())?;
             let host = HostBlock::load(config, weights, place, resident.len())?;
             bytes += host.bytes();
             let block = if bytes <= place.budget { host.upload(place) } else { Err(beyond(place.budget, bytes)) };

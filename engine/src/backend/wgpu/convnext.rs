@@ -44,8 +44,9 @@ impl ConvNext {
     /// Puts all weights on the device.
     ///
     /// # Errors
-    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`].
-    pub fn load(config: &ConvNextConfig, weights: &Weights, place: &Place) -> Result<Self> {
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`],
+    /// [`crate::Error::Cancelled`].
+    pub fn load(config: &ConvNextConfig, weights: &Weights, place: &Place, run: &Run<'_>) -> Result<Self> {
         let dims = config.dims;
         let norm = |name: &str, dim: usize| -> Result<Norm> {
             Ok(Norm::upload(&place.gpu, &HostNorm::load(weights, name, dim, config.norm_eps)?)?)
@@ -53,6 +54,7 @@ impl ConvNext {
         let stem = weights.load("downsample_layers.0.0.weight", &[dims[0], 3, STEM, STEM])?;
         let stem_bias = weights.load("downsample_layers.0.0.bias", &[dims[0]])?;
         let mut stages = Vec::new();
+        let mut done = 0;
         for (stage, (&dim, &depth)) in dims.iter().zip(&config.depths).enumerate() {
             let downsample = match stage.checked_sub(1) {
                 None => None,
@@ -65,9 +67,12 @@ impl ConvNext {
                     Some((norm(&format!("{name}.0"), dims[before])?, linear))
                 }
             };
-            let blocks = (0..depth)
-                .map(|i| Block::load(weights, place, &format!("stages.{stage}.{i}"), dim, config.norm_eps))
-                .collect::<Result<_>>()?;
+            let block = |index| {
+                run.enter_block(done + index)?;
+                Block::load(weights, place, &format!("stages.{stage}.{index}"), dim, config.norm_eps)
+            };
+            let blocks = (0..depth).map(block).collect::<Result<_>>()?;
+            done += depth;
             stages.push(Stage { downsample, blocks });
         }
         Ok(Self {

@@ -76,12 +76,19 @@ impl WgpuBackbone {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] where a tensor is missing or broken, [`Error::Gpu`] where not even two blocks fit,
-    /// [`Error::Device`] where the device does not do the type or this architecture.
-    pub fn load(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement) -> Result<Self> {
-        Self::load_within(gpu, weights, placement, Limits::of(gpu))
+    /// [`Error::Device`] where the device does not do the type or this architecture, and [`Error::Cancelled`] within one
+    /// block of the request.
+    pub fn load(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement, run: &Run<'_>) -> Result<Self> {
+        Self::load_within(gpu, weights, placement, Limits::of(gpu), run)
     }
 
-    fn load_within(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement, limits: Limits) -> Result<Self> {
+    fn load_within(
+        gpu: &Gpu,
+        weights: &Arc<Weights>,
+        placement: Placement,
+        limits: Limits,
+        run: &Run<'_>,
+    ) -> Result<Self> {
         let config = weights.config().clone();
         let input = input(gpu, placement.dtype)?;
         check_device(gpu)?;
@@ -97,8 +104,10 @@ impl WgpuBackbone {
             arena: Arena::new(gpu.clone(), limits, input),
         };
         let network = match &config {
-            ModelConfig::Vit(vit) => Network::Vit(Box::new(Vit::load(vit, weights, &place)?)),
-            ModelConfig::ConvNext(convnext) => Network::ConvNext(Box::new(ConvNext::load(convnext, weights, &place)?)),
+            ModelConfig::Vit(vit) => Network::Vit(Box::new(Vit::load(vit, weights, &place, run)?)),
+            ModelConfig::ConvNext(convnext) => {
+                Network::ConvNext(Box::new(ConvNext::load(convnext, weights, &place, run)?))
+            }
         };
         gpu.queue.submit([]);
         let (pipelines, slots) = (Pipelines::new(gpu.clone(), input), UniformSlots::new(gpu));

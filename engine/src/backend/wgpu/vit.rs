@@ -36,8 +36,9 @@ impl Vit {
     /// Reads all weights; the blocks stay in the file where the device has no room for them.
     ///
     /// # Errors
-    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`].
-    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place) -> Result<Self> {
+    /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`],
+    /// [`crate::Error::Cancelled`].
+    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place, run: &Run<'_>) -> Result<Self> {
         let dim = config.dim;
         let embed = weights.load("patch_embed.proj.weight", &[dim, 3, config.patch, config.patch])?;
         let embed_bias = weights.load("patch_embed.proj.bias", &[dim])?;
@@ -54,7 +55,7 @@ impl Vit {
             rope_periods: weights.load("rope_embed.periods", &[config.head_dim() / 4])?,
             norm: norm("norm")?,
             cls_norm: config.untied_cls_norm.then(|| norm("cls_norm")).transpose()?,
-            blocks: Blocks::load(config, weights, place)?,
+            blocks: Blocks::load(config, weights, place, run)?,
             config: config.clone(),
         })
     }

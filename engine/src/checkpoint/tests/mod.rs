@@ -6,6 +6,7 @@ mod hostile;
 mod layouts;
 
 use super::*;
+use crate::Cancel;
 use crate::model::ModelConfig;
 
 #[test]
@@ -17,7 +18,7 @@ fn the_demo_model_is_whole() {
         assert!(demo.has(&name));
         assert_eq!(demo.load(&name, &shape).unwrap().len(), shape.iter().product::<usize>());
     }
-    assert_eq!(demo.sha256().unwrap().len(), 64);
+    assert_eq!(demo.sha256(&Cancel::default()).unwrap().len(), 64);
     assert_eq!(demo.normalisation(), crate::image::Normalisation::WEB);
 }
 
@@ -38,7 +39,7 @@ fn random_weights_are_the_same_for_a_seed_and_differ_between_seeds_and_tensors()
     assert_eq!(proj, load(&Weights::random(&config, 7), "blocks.0.attn.proj.weight"));
     assert_ne!(proj, load(&Weights::random(&config, 8), "blocks.0.attn.proj.weight"));
     assert_ne!(proj, load(&weights, "blocks.1.attn.proj.weight"));
-    assert_eq!(weights.sha256().unwrap(), "random:7");
+    assert_eq!(weights.sha256(&Cancel::default()).unwrap(), "random:7");
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn sha256_is_that_of_the_file_and_of_the_digests_of_shards() {
     std::fs::write(folder.path().join("config.json"), r#"{"num_attention_heads": 2}"#).unwrap();
     let digests = shards.map(|(_, tensors)| hash::of_bytes(&files::safetensors(tensors)));
     let weights = Weights::open(folder.path()).unwrap();
-    assert_eq!(weights.sha256().unwrap(), hash::hex(&hash::of_bytes(&digests.concat())));
+    assert_eq!(weights.sha256(&Cancel::default()).unwrap(), hash::hex(&hash::of_bytes(&digests.concat())));
     assert!(weights.load("norm.bias", &[8]).is_ok());
 }
 

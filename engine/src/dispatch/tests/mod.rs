@@ -41,6 +41,27 @@ fn only_the_newest_of_a_kind_counts() {
 }
 
 #[test]
+fn a_load_that_is_not_wanted_any_more_stops() {
+    let gate = Gate::closed();
+    let of_loader = gate.clone();
+    let mut window = Window::with_loader(move |choice, watch| {
+        if *choice == support::choice("slow") {
+            of_loader.step();
+            watch.cancel.check()?;
+            of_loader.step();
+        }
+        Ok(Fake::new(&Gate::open()).encoder(choice))
+    });
+    let slow = window.send(Command::LoadModel(choice("slow")));
+    gate.wait_for_arrivals(1);
+    let other = window.send(Command::LoadModel(choice("other")));
+    gate.allow(2);
+    assert!(matches!(window.finish(slow)[..], [Outcome::Cancelled]));
+    assert!(matches!(window.finish(other)[..], [Outcome::ModelReady(_)]));
+    assert_eq!(gate.arrivals(), 1, "the loader went on");
+}
+
+#[test]
 fn a_panic_while_loading_is_survived() {
     let mut window = Window::with_loader(|choice, _| match &choice.source {
         ModelSource::Named(name) if name == "bad" => panic!("broken\nloader"),

@@ -165,9 +165,7 @@ impl Window {
         Self { dispatcher, seen: Vec::new() }
     }
 
-    pub fn with_loader(
-        loader: impl Fn(&ModelChoice, &dyn Fn(Progress)) -> Result<Encoder> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with_loader(loader: impl Fn(&ModelChoice, Watch<'_>) -> Result<Encoder> + Send + Sync + 'static) -> Self {
         Self::new(Dispatcher::with_loader(None, Arc::new(|| ()), loader))
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::support::*;
 use super::*;
+use crate::Cancel;
 use crate::analysis::clustering::ClusterOptions;
 use crate::analysis::matching::{self, MatchOptions};
 use crate::analysis::pca::Basis;
@@ -98,7 +99,7 @@ fn every_tool_answers() {
     let Outcome::Matches(result) = session.run(Command::Match(request)) else { panic!("no pairs") };
     assert_eq!((result.pairs.len(), result.nearest.left_of_right.len()), (48, 42));
     let patches = [&session.left, &session.right].map(|s| &s.features.features.patch);
-    assert_eq!(result.nearest, matching::nearest(patches[0], patches[1]).unwrap());
+    assert_eq!(result.nearest, matching::nearest(patches[0], patches[1], &Cancel::default()).unwrap());
 
     let request = ForegroundRequest { picture: PictureId(1), features: Arc::clone(&session.left.features), mask: None };
     match session.run(Command::Foreground(request)) {
@@ -201,7 +202,7 @@ fn matches_are_coloured_thinned_drawn_and_listed() {
     let pairs = Arc::new(result.pairs.clone());
     let thin = ThinRequest { pairs: Arc::clone(&pairs), distance: 40.0 };
     let Outcome::Thinned(lines) = session.run(Command::Thin(thin)) else { panic!("no lines") };
-    assert_eq!(lines, matching::thin(&pairs, 40.0));
+    assert_eq!(lines, matching::thin(&pairs, 40.0, &Cancel::default()).unwrap());
 
     let folder = tempfile::tempdir().unwrap();
     let mut export = |name: &str, what: Export| {

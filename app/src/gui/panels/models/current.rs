@@ -41,7 +41,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, models: &Models) -> Option<Asked> 
             ui.colored_label(theme::danger(ui.ctx().theme()), &failure.message);
             ui.horizontal(|ui| {
                 if let Some(remedy) = failure.remedy
-                    && ui.button(remedy_text(&remedy)).clicked()
+                    && ui.button(remedy_text(&remedy)).on_hover_text("What would help").clicked()
                 {
                     asked = Some(Asked::Mend(remedy));
                 }
@@ -64,11 +64,14 @@ fn go_back(ui: &mut Ui, shared: &mut Shared, failed: &ModelChoice) {
     let has_demo = previous.as_ref().is_some_and(|previous| previous.source == demo);
     let mut chosen = None;
     if let Some(previous) = previous
-        && ui.button(format!("Use {} again", words::model(&previous.source))).clicked()
+        && ui.button(format!("Use {} again", words::model(&previous.source))).on_hover_text("The one before").clicked()
     {
         chosen = Some((*previous).clone());
     }
-    if !has_demo && failed.source != demo && ui.button("Use demo instead").clicked() {
+    if !has_demo
+        && failed.source != demo
+        && ui.button("Use demo instead").on_hover_text("The one that is part of the program").clicked()
+    {
         chosen = Some(ModelChoice { source: demo, ..failed.clone() });
     }
     if let Some(choice) = chosen {

@@ -6,7 +6,7 @@ use dinoscope_engine::model::zoo::ZooModel;
 use egui::{RichText, TextEdit, Ui};
 
 use super::{Models, download_size};
-use crate::gui::panels::chips;
+use crate::gui::panels::{chips, controls};
 use crate::gui::theme;
 
 /// What a person answers before a download.
@@ -54,7 +54,7 @@ pub fn show(
     }
     if let Some(licence) = on_hub.licence {
         ui.label(licence.summary);
-        ui.hyperlink_to(format!("Read the {}", licence.name), licence.url);
+        controls::link(ui, format!("Read the {}", licence.name), licence.url);
     }
     ui.horizontal_wrapped(|ui| {
         ui.weak("From");
@@ -64,7 +64,7 @@ pub fn show(
             .on_hover_text("Asks for access and a token");
         if let Ok(repo) = on_hub.repo(form.source) {
             let page = format!("{}/{}", models.hub.endpoint, repo.id);
-            ui.hyperlink_to(RichText::new(&repo.id).small(), page);
+            controls::link(ui, RichText::new(&repo.id).small(), page);
         }
     });
     let is_refused = failure.is_some_and(|failure| matches!(failure.remedy, Some(Remedy::GiveToken(_))));
@@ -72,7 +72,8 @@ pub fn show(
         token(ui, models, &on_hub, is_refused);
     }
     if let Some(licence) = on_hub.licence {
-        ui.checkbox(&mut form.is_accepted, format!("I accept the {}", licence.name));
+        ui.checkbox(&mut form.is_accepted, format!("I accept the {}", licence.name))
+            .on_hover_text("The licence is Meta's; nothing is downloaded without it");
     }
     if models.hub.offline {
         ui.label("The network is switched off (--offline or HF_HUB_OFFLINE): start dinoscope without it to download.");
@@ -84,11 +85,12 @@ pub fn show(
             (None, None) => format!("Download {}", download_size(model)),
         };
         let start = ui.add_enabled(form.is_accepted, egui::Button::new(word));
+        let start = start.on_hover_text("Into the folder below the list");
         let start = start.on_disabled_hover_text("Accept the licence first");
         if start.clicked() {
             answer = Some(Answer::Download);
         }
-        if ui.button("Not now").clicked() {
+        if ui.button("Not now").on_hover_text("Asks no further").clicked() {
             answer = Some(Answer::Close);
         }
         if let Some(free) = form.free {
@@ -107,12 +109,12 @@ fn token(ui: &mut Ui, models: &mut Models, on_hub: &HubModel, is_refused: bool) 
     let page = on_hub.repo(Source::Gated).map(|repo| format!("{endpoint}/{}", repo.id)).unwrap_or_default();
     ui.horizontal_wrapped(|ui| {
         ui.label("1.");
-        ui.hyperlink_to("Open the repository's page", page);
+        controls::link(ui, "Open the repository's page", page);
         ui.label("and request access; Meta's answer can take some hours.");
     });
     ui.horizontal_wrapped(|ui| {
         ui.label("2.");
-        ui.hyperlink_to("Make a token", format!("{endpoint}/settings/tokens"));
+        controls::link(ui, "Make a token", format!("{endpoint}/settings/tokens"));
         ui.label("that may read gated repositories, with the same account.");
     });
     ui.horizontal_wrapped(|ui| {

@@ -31,7 +31,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, models: &Models) -> Option<Asked> 
             if shared.model.choice.source == ModelSource::Path(path.clone()) {
                 ui.colored_label(theme::accent(ui.ctx().theme()), "in use");
             } else {
-                let button = ui.button("Use");
+                let button = ui.button("Use").on_hover_text("Encodes pictures with these weights from now on");
                 chips::name(&button, &format!("Use {}", path.display()));
                 if button.clicked() {
                     chosen = Some(path.clone());

@@ -7,9 +7,9 @@ use egui::{Align, Frame, Layout, Margin, RichText, Ui, vec2};
 
 use super::form::{self, Answer, Form};
 use super::{Models, download_size};
-use crate::gui::panels::chips;
+use crate::gui::panels::{chips, controls};
 use crate::gui::reveal;
-use crate::gui::shared::Shared;
+use crate::gui::shared::{ModelState, Shared};
 use crate::gui::theme;
 
 /// Headings and widths, in points; what can be done takes the rest.
@@ -78,7 +78,7 @@ fn cells(ui: &mut Ui, model: &ZooModel) {
     cell(ui, 3, |ui| ui.label(config.stride().to_string()));
     cell(ui, 4, |ui| ui.label(download_size(model)));
     cell(ui, 5, |ui| match HubModel::from_zoo(model).and_then(|on_hub| on_hub.licence) {
-        Some(licence) => ui.hyperlink_to(model.licence, licence.url),
+        Some(licence) => controls::link(ui, model.licence, licence.url),
         None => ui.label(model.licence),
     });
 }
@@ -112,7 +112,8 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
         }
         return;
     }
-    if is_chosen {
+    let is_used = is_chosen && !matches!(shared.model.state, ModelState::Failed(_));
+    if is_used {
         ui.colored_label(theme::accent(ui.ctx().theme()), "in use");
     } else if button(ui, "Use", "Encodes pictures with this model from now on", "Use") {
         shared.use_source(ModelSource::Named(name.to_owned()));
@@ -178,11 +179,11 @@ fn confirmation(ui: &mut Ui, shared: &mut Shared, models: &mut Models, name: &'s
     ui.horizontal_wrapped(|ui| {
         let more = if is_chosen { " It stays in memory until another model is chosen." } else { "" };
         ui.label(format!("Delete {name}, {}, from this machine?{more}", size_text(bytes)));
-        if ui.button("Delete").clicked() {
+        if ui.button("Delete").on_hover_text("It can be downloaded again").clicked() {
             models.confirmed = None;
             models.remove(shared, name);
         }
-        if ui.button("Keep").clicked() {
+        if ui.button("Keep").on_hover_text("Deletes nothing").clicked() {
             models.confirmed = None;
         }
     });

@@ -3,9 +3,10 @@
 use dinoscope_engine::analysis::foreground::PatchMask;
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::Geometry;
-use egui::{Color32, CursorIcon, Key, Mesh, Painter, Pos2, Rect, Shape, Stroke as Line, Ui, pos2};
+use egui::{Color32, CursorIcon, Mesh, Painter, Pos2, Rect, Shape, Stroke as Line, Ui, pos2};
 
 use super::{BrushMode, selection};
+use crate::gui::actions;
 use crate::gui::canvas::View;
 use crate::gui::placed::{Dab, PixelPoint};
 use crate::gui::shared::Shared;
@@ -16,9 +17,6 @@ pub const SIZES: std::ops::RangeInclusive<f32> = 1.5..=24.0;
 /// See [`SIZES`].
 pub const USUAL_SIZE: f32 = 4.0;
 
-/// What the keys multiply the size by.
-const SIZE_STEP: f32 = 1.25;
-
 /// A stroke that is being painted; it becomes part of the painting when the button is let go.
 pub struct Stroke {
     pub picture: PictureId,
@@ -27,21 +25,19 @@ pub struct Stroke {
     dabs: Vec<Dab>,
 }
 
-/// Paints on views whose foreground is painted; the right button erases, the keys `[` and `]` change the size. Returns
+/// Paints on views whose foreground is painted; the right button erases, keys change the size. Returns
 /// whether the brush owns the buttons on these views: then the tool leaves clicks and drags alone.
 pub fn interact(ui: &Ui, shared: &mut Shared, views: &[View]) -> bool {
     let foregrounds = &mut shared.foregrounds;
     let Some(mode) = foregrounds.brush else { return false };
-    if !ui.ctx().egui_wants_keyboard_input() {
-        let (smaller, larger) =
-            ui.input(|input| (input.key_pressed(Key::OpenBracket), input.key_pressed(Key::CloseBracket)));
-        let factor = if smaller { 1.0 / SIZE_STEP } else { 1.0 } * if larger { SIZE_STEP } else { 1.0 };
-        foregrounds.brush_size = (foregrounds.brush_size * factor).clamp(*SIZES.start(), *SIZES.end());
+    if !ui.ctx().text_edit_focused() {
+        let size = foregrounds.brush_size * actions::brush_factor(ui);
+        foregrounds.brush_size = size.clamp(*SIZES.start(), *SIZES.end());
     }
     let (primary, secondary) = ui.input(|input| (input.pointer.primary_down(), input.pointer.secondary_down()));
     let mut owns = false;
     for view in views {
-        if !shared.foregrounds.is_painting(view.picture) {
+        if !super::is_painting(shared, view.picture) {
             continue;
         }
         owns = true;
@@ -107,11 +103,11 @@ fn radius(size: f32, geometry: &Geometry) -> f32 {
 pub fn paint(painter: &Painter, shared: &Shared, view: &View) {
     let Some(geometry) = view.geometry else { return };
     let accent = theme::accent(painter.ctx().theme());
-    if let Some(mask) = shared.foregrounds.drawn(view.picture).filter(|mask| mask.dim() == geometry.grid) {
+    if let Some(mask) = super::drawn(shared, view.picture).filter(|mask| mask.dim() == geometry.grid) {
         painter.add(tint(view, &geometry, mask, accent.gamma_multiply(0.35)));
         painter.extend(outline(view, &geometry, mask, Line::new(1.5, accent)));
     }
-    if shared.foregrounds.is_painting(view.picture)
+    if super::is_painting(shared, view.picture)
         && let Some(PixelPoint { x, y }) = view.hovered
     {
         let centre = view.transform.screen_from_image(pos2(x, y));

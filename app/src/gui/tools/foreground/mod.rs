@@ -69,6 +69,24 @@ impl Choices {
         }
     }
 
+    /// Takes the foreground of a picture from a file from now on.
+    pub fn take_file(&mut self, picture: PictureId, path: PathBuf) {
+        self.files.insert(picture, path);
+        self.choose(picture, ForegroundKind::File);
+    }
+
+    /// The mask file of a picture.
+    pub fn file(&self, picture: PictureId) -> Option<&PathBuf> {
+        self.files.get(&picture)
+    }
+
+    /// Forgets a picture that is closed.
+    pub fn forget(&mut self, picture: PictureId) {
+        let stays = |id: &PictureId| id.document() != picture.document();
+        self.own.retain(|id, _| stays(id));
+        self.files.retain(|id, _| stays(id));
+    }
+
     /// The same for pictures of other names; what has no new name is left out.
     pub fn renamed(&self, name: impl Fn(PictureId) -> Option<PictureId>) -> Self {
         Self {
@@ -88,8 +106,6 @@ enum BrushMode {
 
 /// The foregrounds of all pictures.
 pub struct Foregrounds {
-    /// What was chosen.
-    pub choices: Choices,
     /// `None`: the left button is the tool's.
     brush: Option<BrushMode>,
     /// Diameter in patches.
@@ -102,7 +118,6 @@ pub struct Foregrounds {
 impl Default for Foregrounds {
     fn default() -> Self {
         Self {
-            choices: Choices::default(),
             brush: None,
             brush_size: brush::USUAL_SIZE,
             stroke: None,
@@ -113,37 +128,36 @@ impl Default for Foregrounds {
 }
 
 impl Foregrounds {
-    /// Takes the foreground of a picture from a file from now on; the file is read beside the window.
-    pub fn set_mask_file(&mut self, picture: PictureId, path: PathBuf) {
-        self.choices.files.insert(picture, path);
-        self.choices.choose(picture, ForegroundKind::File);
-        self.answers.remove(&picture);
-    }
-
-    /// Forgets a picture that is closed.
+    /// Forgets a picture that is closed, or what is known of its mask.
     pub fn forget(&mut self, picture: PictureId) {
         let stays = |id: &PictureId| id.document() != picture.document();
-        self.choices.own.retain(|id, _| stays(id));
-        self.choices.files.retain(|id, _| stays(id));
         self.painted.retain(|id, _| stays(id));
         self.answers.retain(|id, _| stays(id));
     }
+}
 
-    /// Whether the left button paints on this picture.
-    pub fn is_painting(&self, picture: PictureId) -> bool {
-        self.brush.is_some() && self.choices.kind(picture) == ForegroundKind::Painted
+/// Takes the foreground of a picture from a file from now on; the file is read beside the window.
+pub fn take_file(shared: &mut Shared, picture: PictureId, path: PathBuf) {
+    // The same file may have other pixels by now.
+    shared.foregrounds.forget(picture);
+    shared.placed.edit("use mask", |placed| placed.choices.take_file(picture, path));
+}
+
+/// Whether the left button paints on this picture.
+pub fn is_painting(shared: &Shared, picture: PictureId) -> bool {
+    shared.foregrounds.brush.is_some() && shared.placed.now().choices.kind(picture) == ForegroundKind::Painted
+}
+
+/// The patches that count as they are drawn now, with the stroke that is being painted.
+fn drawn(shared: &Shared, picture: PictureId) -> Option<&PatchMask> {
+    let foregrounds = &shared.foregrounds;
+    if let Some(stroke) = foregrounds.stroke.as_ref().filter(|stroke| stroke.picture == picture) {
+        return Some(&stroke.mask);
     }
-
-    /// The patches that count as they are drawn now, with the stroke that is being painted.
-    fn drawn(&self, picture: PictureId) -> Option<&PatchMask> {
-        if let Some(stroke) = self.stroke.as_ref().filter(|stroke| stroke.picture == picture) {
-            return Some(&stroke.mask);
-        }
-        match self.choices.kind(picture) {
-            ForegroundKind::All => None,
-            ForegroundKind::Painted => self.painted.get(&picture).map(|painted| &*painted.mask),
-            ForegroundKind::Automatic | ForegroundKind::File => self.answers.get(&picture)?.mask().map(Arc::as_ref),
-        }
+    match shared.placed.now().choices.kind(picture) {
+        ForegroundKind::All => None,
+        ForegroundKind::Painted => foregrounds.painted.get(&picture).map(|painted| &*painted.mask),
+        ForegroundKind::Automatic | ForegroundKind::File => foregrounds.answers.get(&picture)?.mask().map(Arc::as_ref),
     }
 }
 
@@ -154,7 +168,7 @@ pub fn receive(shared: &mut Shared, event: &Event) {
     match &event.outcome {
         Outcome::Foreground { mask, .. } => answer.arrived(Arc::clone(mask)),
         Outcome::Failed(failure) => answer.failed(failure.message.clone()),
-        Outcome::Cancelled => answer.failed("stopped".to_owned()),
+        Outcome::Cancelled => answer.failed("the search was stopped".to_owned()),
         _ => {}
     }
 }
@@ -179,11 +193,11 @@ mod tests {
 
     #[test]
     fn choices_survive_a_workspace() {
-        let mut foregrounds = Foregrounds::default();
-        foregrounds.set_mask_file(PictureId(7), "mask.png".into());
-        let text = serde_json::to_string(&foregrounds.choices).unwrap();
+        let mut chosen = Choices::default();
+        chosen.take_file(PictureId(7), "mask.png".into());
+        let text = serde_json::to_string(&chosen).unwrap();
         let choices: Choices = serde_json::from_str(&text).unwrap();
-        assert_eq!(choices, foregrounds.choices);
+        assert_eq!(choices, chosen);
         assert_eq!(choices.kind(PictureId(7)), ForegroundKind::File);
     }
 }

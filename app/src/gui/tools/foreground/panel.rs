@@ -2,16 +2,16 @@
 
 use dinoscope_engine::dispatch::PictureId;
 use egui::Ui;
-use egui_material_icons::icons;
 
 use super::{BrushMode, ForegroundKind, brush};
+use crate::gui::actions::{self, ToolAction};
 use crate::gui::dialogs::{Purpose, Question, QuestionKind};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
 
 /// The choice for one picture, and what belongs to it.
 pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
-    let before = shared.foregrounds.choices.kind(picture);
+    let before = shared.placed.now().choices.kind(picture);
     let mut kind = before;
     let kinds = [
         (ForegroundKind::All, "All"),
@@ -32,14 +32,13 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
 }
 
 fn choose(shared: &mut Shared, picture: PictureId, kind: ForegroundKind) {
-    let foregrounds = &mut shared.foregrounds;
-    if kind == ForegroundKind::File && !foregrounds.choices.files.contains_key(&picture) {
+    if kind == ForegroundKind::File && shared.placed.now().choices.file(picture).is_none() {
         // Chosen with the file, and not at all where the dialog is cancelled.
         pick_file(shared, picture);
         return;
     }
-    foregrounds.choices.choose(picture, kind);
-    foregrounds.brush = (kind == ForegroundKind::Painted).then_some(BrushMode::Paint);
+    shared.placed.edit("choose foreground", |placed| placed.choices.choose(picture, kind));
+    shared.foregrounds.brush = (kind == ForegroundKind::Painted).then_some(BrushMode::Paint);
 }
 
 fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
@@ -47,8 +46,8 @@ fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     let modes = [(Some(BrushMode::Paint), "Brush"), (Some(BrushMode::Erase), "Eraser"), (None, "Off")];
     let hint = "Drag over the picture; the right button erases";
     controls::segments(ui, hint, &mut foregrounds.brush, &modes);
-    let hint = "Diameter in patches ([ and ])";
-    controls::slider(ui, "Brush size", hint, &mut foregrounds.brush_size, brush::SIZES, brush::USUAL_SIZE);
+    let hint = actions::with_keys("Diameter in patches", &[ToolAction::SmallerBrush, ToolAction::LargerBrush]);
+    controls::slider(ui, "Brush size", &hint, &mut foregrounds.brush_size, brush::SIZES, brush::USUAL_SIZE);
     let is_empty = shared.placed.now().foregrounds.get(&picture).is_none_or(|painting| painting.dabs.is_empty());
     ui.horizontal(|ui| {
         let clear = ui.add_enabled(!is_empty, egui::Button::new("Clear"));
@@ -66,7 +65,7 @@ fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
 }
 
 fn file(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
-    let path = shared.foregrounds.choices.files.get(&picture).cloned();
+    let path = shared.placed.now().choices.file(picture).cloned();
     let label = if path.is_some() { "Another…" } else { "Choose a mask…" };
     ui.horizontal(|ui| {
         let button = ui.button(label).on_hover_text("A PNG of the picture's size: all but black, or what is not clear");
@@ -85,11 +84,12 @@ fn file(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
 }
 
 /// What the worker says of the mask.
-fn answer(ui: &mut Ui, shared: &Shared, picture: PictureId, hint: &str) {
+fn answer(ui: &mut Ui, shared: &mut Shared, picture: PictureId, hint: &str) {
     let Some(answer) = shared.foregrounds.answers.get(&picture) else { return };
     if let Some(failure) = answer.failure() {
-        let text = egui::RichText::new(format!("{} All patches count: {failure}", icons::ICON_WARNING.codepoint));
-        ui.label(text.small().color(ui.visuals().warn_fg_color));
+        if controls::problem(ui, &format!("All patches count: {failure}")) {
+            shared.foregrounds.answers.remove(&picture);
+        }
     } else if answer.is_pending() {
         ui.weak("Looking…");
     } else {
@@ -101,7 +101,7 @@ fn answer(ui: &mut Ui, shared: &Shared, picture: PictureId, hint: &str) {
 }
 
 fn count(ui: &mut Ui, shared: &Shared, picture: PictureId) -> egui::Response {
-    let text = shared.foregrounds.drawn(picture).map_or_else(String::new, |mask| {
+    let text = super::drawn(shared, picture).map_or_else(String::new, |mask| {
         let inside = mask.iter().filter(|&&inside| inside).count();
         format!("{inside} of {} patches", mask.len())
     });

@@ -38,16 +38,16 @@ impl Selection {
 /// The patches of a picture that count; asks the worker for what is missing. The same mask is the same `Arc` from frame
 /// to frame. A picture of which nothing is painted, or whose mask failed, counts with all patches.
 pub fn patches(shared: &mut Shared, picture: PictureId, features: &Arc<CachedFeatures>) -> Selection {
-    let foregrounds = &mut shared.foregrounds;
-    match foregrounds.choices.kind(picture) {
+    let placed = shared.placed.now();
+    match placed.choices.kind(picture) {
         ForegroundKind::All => Selection::All,
         ForegroundKind::Painted => {
             let nothing = Painting::default();
-            let painting = shared.placed.now().foregrounds.get(&picture).unwrap_or(&nothing);
-            painted(foregrounds, picture, painting, &features.geometry)
+            let painting = placed.foregrounds.get(&picture).unwrap_or(&nothing);
+            painted(&mut shared.foregrounds, picture, painting, &features.geometry)
         }
         ForegroundKind::Automatic => asked(shared, picture, features, None),
-        ForegroundKind::File => match foregrounds.choices.files.get(&picture).cloned() {
+        ForegroundKind::File => match placed.choices.file(picture).cloned() {
             Some(path) => asked(shared, picture, features, Some(path)),
             None => Selection::All,
         },

@@ -3,10 +3,11 @@
 use dinoscope_engine::analysis::matching::Pair;
 use dinoscope_engine::cache::CachedFeatures;
 use dinoscope_engine::features::Patch;
-use egui::{Key, Ui};
+use egui::Ui;
 
 use super::found::{Found, Side};
 use super::lines::{self, ScreenLine};
+use crate::gui::actions::{self, ToolAction};
 use crate::gui::canvas::View;
 use crate::gui::placed::{Pin, PixelPoint};
 use crate::gui::shared::Shared;
@@ -59,16 +60,15 @@ pub fn interact(ui: &Ui, shared: &mut Shared, found: &Found, views: &[View], hov
         shared.placed.edit(if is_same { "unpin pair" } else { "pin pair" }, |placed| placed.pin = pin);
     }
     let Some(now) = now.filter(|_| !ui.ctx().egui_wants_keyboard_input()) else { return };
-    if ui.input(|input| input.key_pressed(Key::Escape)) {
+    if actions::taken(ui, ToolAction::LetGo) {
         shared.placed.edit("unpin pair", |placed| placed.pin = None);
         return;
     }
-    let presses = |key| ui.input(|input| input.num_presses(key)) as isize;
-    let down = presses(Key::ArrowDown) - presses(Key::ArrowUp);
-    let right = presses(Key::ArrowRight) - presses(Key::ArrowLeft);
+    let (down, right) = actions::steps(ui);
     if (down, right) != (0, 0) {
         let (rows, cols) = found.geometry(now.from).grid;
-        let moved = |index: usize, step, len: usize| index.saturating_add_signed(step).min(len.saturating_sub(1));
+        let moved =
+            |index: usize, step: i32, len: usize| index.saturating_add_signed(step as isize).min(len.saturating_sub(1));
         let patch = Patch { row: moved(now.asked().row, down, rows), col: moved(now.asked().col, right, cols) };
         let pin = pin_at(found, now.from, patch);
         shared.placed.edit("move pin", |placed| placed.pin = Some(pin));

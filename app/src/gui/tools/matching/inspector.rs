@@ -97,8 +97,7 @@ fn pairs(tool: &mut Matching, ui: &mut Ui, shared: &Shared, left: PictureId, rig
         tool.settings.line_distance = (distance != usual).then_some(distance);
     }
     if let Some(failure) = tool.matcher.failure() {
-        ui.colored_label(ui.visuals().warn_fg_color, failure);
-        if ui.button("Try again").clicked() {
+        if controls::problem(ui, failure) {
             tool.matcher.retry();
         }
     } else if let Some(found) = found {

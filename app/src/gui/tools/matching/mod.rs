@@ -175,7 +175,7 @@ impl Tool for Matching {
     }
 
     fn restore(&mut self, settings: &serde_json::Value) {
-        self.settings = serde_json::from_value(settings.clone()).unwrap_or_default();
+        self.settings = Settings::from_json(settings);
     }
 }
 

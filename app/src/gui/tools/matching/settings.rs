@@ -72,14 +72,29 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Settings as they were saved, within their ranges; what cannot be read keeps its default.
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        let saved: Self = serde_json::from_value(value.clone()).unwrap_or_default();
+        Self {
+            least_score: saved.least_score.clamp(0.0, 1.0),
+            line_distance: saved.line_distance.filter(|distance| distance.is_finite() && *distance >= 0.0),
+            opacity: saved.opacity.clamp(0.0, 1.0),
+            ..saved
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_missing_or_unknown_keeps_its_default() {
-        let text = r#"{"least_score": 0.5, "display": "Lines", "colour_of_the_sky": "blue"}"#;
-        let settings: Settings = serde_json::from_str(text).unwrap();
-        assert_eq!(settings, Settings { least_score: 0.5, display: Display::Lines, ..Settings::default() });
+        let saved =
+            serde_json::json!({"least_score": 0.5, "display": "Lines", "opacity": 9, "colour_of_the_sky": "blue"});
+        let expected = Settings { least_score: 0.5, display: Display::Lines, opacity: 1.0, ..Settings::default() };
+        assert_eq!(Settings::from_json(&saved), expected);
+        assert_eq!(Settings::from_json(&serde_json::json!({"line_distance": -3.0})), Settings::default());
     }
 }

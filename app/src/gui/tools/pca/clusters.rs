@@ -33,9 +33,8 @@ impl Clusters {
         self.known.get(&picture)
     }
 
-    /// Asks for what is missing or outdated of `pictures`, the first ones first; one request at a time, and none while
-    /// a person is still choosing, as k-means cannot be stopped once it runs.
-    pub fn update(&mut self, shared: &mut Shared, pictures: &[PictureId], settings: &Settings, is_choosing: bool) {
+    /// Asks for what is missing or outdated of `pictures`, the first ones first; one request at a time.
+    pub fn update(&mut self, shared: &mut Shared, pictures: &[PictureId], settings: &Settings) {
         let options = ClusterOptions {
             clusters: settings.clusters,
             normalise: settings.compares_directions,
@@ -62,7 +61,7 @@ impl Clusters {
             if group.iter().all(is_current) || self.requests.has_failed(&inputs) {
                 continue;
             }
-            if !self.requests.is_running(&inputs) && !is_choosing {
+            if !self.requests.is_running(&inputs) {
                 let request = ClusterRequest { pictures: group, options };
                 let id = shared.send(Command::Cluster(request), "finding clusters");
                 self.requests.sent(id, inputs);
@@ -80,6 +79,16 @@ impl Clusters {
             let shares = shares(&labels, inputs.how.clusters);
             self.known.insert(*picture, Clustered { labels, shares, inputs });
         }
+    }
+
+    /// Why there is nothing newer of a picture.
+    pub fn problem(&self, picture: PictureId) -> Option<&str> {
+        self.requests.problem(picture)
+    }
+
+    /// Asks again for what was stopped or has failed.
+    pub fn retry(&mut self) {
+        self.requests.retry();
     }
 
     /// Lets go of pictures that are closed.

@@ -159,6 +159,16 @@ impl Components {
         }
     }
 
+    /// Why there is nothing newer of a picture.
+    pub fn problem(&self, picture: PictureId) -> Option<&str> {
+        self.requests.problem(picture)
+    }
+
+    /// Asks again for what was stopped or has failed.
+    pub fn retry(&mut self) {
+        self.requests.retry();
+    }
+
     /// Lets go of pictures that are closed.
     pub fn keep_only(&mut self, is_open: impl Fn(PictureId) -> bool) {
         self.known.retain(|picture, _| is_open(*picture));

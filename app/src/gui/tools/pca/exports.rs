@@ -56,7 +56,7 @@ pub fn of(tool: &Pca, shared: &Shared) -> Vec<Exportable> {
             let through_clip = ClipMap::Pca {
                 basis: tool.components.fixed.as_ref().map(|fixed| Arc::clone(&fixed.basis)),
                 components,
-                has_foreground: shared.foregrounds.choices.kind(picture) == ForegroundKind::Automatic,
+                has_foreground: shared.placed.now().choices.kind(picture) == ForegroundKind::Automatic,
                 interpolation: if tool.settings.is_smooth { Interpolation::Bilinear } else { Interpolation::Patches },
                 opacity: tool.settings.opacity,
             };

@@ -49,7 +49,8 @@ const MOST_FAILED: usize = 64;
 #[derive(Debug)]
 pub struct Requests<H> {
     running: Option<(RequestId, Inputs<H>)>,
-    failed: Vec<Inputs<H>>,
+    /// What was asked, and why there is no result.
+    failed: Vec<(Inputs<H>, String)>,
 }
 
 impl<H> Default for Requests<H> {
@@ -66,7 +67,21 @@ impl<H: PartialEq> Requests<H> {
 
     /// Whether there was an answer, but no result.
     pub fn has_failed(&self, inputs: &Inputs<H>) -> bool {
-        self.failed.contains(inputs)
+        self.failed.iter().any(|(failed, _)| failed == inputs)
+    }
+
+    /// Why there is no result of a picture as it was asked about last.
+    pub fn problem(&self, picture: PictureId) -> Option<&str> {
+        let concerns = |inputs: &Inputs<H>| inputs.pictures.iter().any(|input| input.picture == picture);
+        if self.running.as_ref().is_some_and(|(_, running)| concerns(running)) {
+            return None;
+        }
+        self.failed.iter().rev().find(|(failed, _)| concerns(failed)).map(|(_, why)| why.as_str())
+    }
+
+    /// Lets everything be asked again.
+    pub fn retry(&mut self) {
+        self.failed.clear();
     }
 
     /// Notes what was sent; it takes the place of what ran before.
@@ -77,16 +92,23 @@ impl<H: PartialEq> Requests<H> {
     /// What the request was about, where it is the one that runs and has now ended with a result.
     pub fn answered(&mut self, id: RequestId, outcome: &Outcome) -> Option<Inputs<H>> {
         let (_, inputs) = self.running.take_if(|(running, _)| *running == id)?;
-        match outcome {
-            Outcome::Failed(_) | Outcome::Cancelled => {
-                self.failed.push(inputs);
-                if self.failed.len() > MOST_FAILED {
-                    self.failed.remove(0);
-                }
-                None
+        let why = match outcome {
+            Outcome::Failed(failure) => failure.message.clone(),
+            Outcome::Cancelled => "This was stopped".to_owned(),
+            _ => {
+                // Older problems of these pictures are settled.
+                let concerns = |failed: &Inputs<H>| {
+                    failed.pictures.iter().any(|old| inputs.pictures.iter().any(|new| new.picture == old.picture))
+                };
+                self.failed.retain(|(failed, _)| !concerns(failed));
+                return Some(inputs);
             }
-            _ => Some(inputs),
+        };
+        self.failed.push((inputs, why));
+        if self.failed.len() > MOST_FAILED {
+            self.failed.remove(0);
         }
+        None
     }
 }
 
@@ -120,5 +142,23 @@ mod tests {
         assert!(requests.has_failed(&inputs(1, None, 1)) && !requests.is_running(&inputs(1, None, 1)));
         requests.sent(RequestId(3), inputs(2, None, 0));
         assert_eq!(requests.answered(RequestId(3), &Outcome::Finished), Some(inputs(2, None, 0)));
+    }
+
+    #[test]
+    fn a_problem_is_told_until_it_is_settled_or_tried_again() {
+        let mut requests = Requests::default();
+        let stop = |requests: &mut Requests<u8>, id| {
+            requests.sent(RequestId(id), inputs(1, None, 0));
+            assert_eq!(requests.problem(PictureId(1)), None, "on its way");
+            requests.answered(RequestId(id), &Outcome::Cancelled);
+        };
+        stop(&mut requests, 1);
+        assert_eq!((requests.problem(PictureId(1)), requests.problem(PictureId(2))), (Some("This was stopped"), None));
+        requests.retry();
+        assert!(requests.problem(PictureId(1)).is_none() && !requests.has_failed(&inputs(1, None, 0)));
+        stop(&mut requests, 2);
+        requests.sent(RequestId(3), inputs(1, None, 5));
+        assert!(requests.answered(RequestId(3), &Outcome::Finished).is_some());
+        assert_eq!(requests.problem(PictureId(1)), None);
     }
 }

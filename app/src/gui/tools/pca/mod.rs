@@ -138,8 +138,7 @@ impl Tool for Pca {
                 self.highlighted = None;
             }
             Display::Clusters => {
-                let is_choosing = ui.ctx().egui_is_using_pointer();
-                self.clusters.update(shared, &pictures, &self.settings, is_choosing);
+                self.clusters.update(shared, &pictures, &self.settings);
                 self.highlighted = self.pointed_at(shared, views);
             }
         }
@@ -168,7 +167,7 @@ impl Tool for Pca {
         let drawn = self.drawn.get(&view.picture)?;
         let (texture, grid) = drawn.fading.view()?;
         let geometry = drawn.geometry.filter(|geometry| geometry.grid == grid)?;
-        let is_painted = self.settings.display == Display::Components && shared.foregrounds.is_painting(view.picture);
+        let is_painted = self.settings.display == Display::Components && foreground::is_painting(shared, view.picture);
         let opacity = self.settings.opacity * if is_painted { OPACITY_WHILE_PAINTING } else { 1.0 };
         // Between two clusters lies no third one.
         let is_smooth = self.settings.is_smooth && self.settings.display == Display::Components;
@@ -176,7 +175,7 @@ impl Tool for Pca {
     }
 
     fn paint(&self, painter: &Painter, shared: &Shared, view: &View) {
-        if self.settings.display == Display::Components && shared.foregrounds.is_painting(view.picture) {
+        if self.settings.display == Display::Components && foreground::is_painting(shared, view.picture) {
             foreground::paint(painter, shared, view);
         } else if let Some(rect) = view.hovered_patch().and_then(|patch| view.screen_rect_of_patch(patch)) {
             painter.rect_stroke(rect, 0.0, Stroke::new(3.0, Color32::from_black_alpha(160)), StrokeKind::Outside);

@@ -44,6 +44,9 @@ fn components(ui: &mut Ui, tool: &mut Pca, shared: &mut Shared, picture: Picture
         let shares = known.basis.explained_variance_ratio();
         variance::show(ui, &shares, &tool.settings.shown_of(fitted), tool.settings.colouring);
     }
+    if tool.components.problem(picture).is_some_and(|problem| controls::problem(ui, problem)) {
+        tool.components.retry();
+    }
     look(ui, &mut tool.settings);
     ui.separator();
 
@@ -144,6 +147,9 @@ fn clusters(ui: &mut Ui, tool: &mut Pca, shared: &Shared, picture: PictureId) {
     }
     look(ui, &mut tool.settings);
     several(ui, &mut tool.settings, shared, "The same clusters in all open pictures");
+    if tool.clusters.problem(picture).is_some_and(|problem| controls::problem(ui, problem)) {
+        tool.clusters.retry();
+    }
     if let Some(clustered) = tool.clusters.of(picture) {
         ui.separator();
         let highlighted = tool.highlighted.filter(|(of, _)| *of == picture || tool.settings.is_joint);

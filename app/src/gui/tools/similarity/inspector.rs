@@ -6,7 +6,8 @@ use egui::{ComboBox, Sense, Ui, vec2};
 use super::Similarity;
 use super::colour_bar::gradient;
 use super::keys::BRUSH_RADII;
-use super::look::{Combination, LeftButton, Look, Pictures};
+use super::look::{Combination, LeftButton, Look, MOST_BEST, MOST_EXCLUDED, Pictures};
+use crate::gui::actions::{self, ToolAction};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
 
@@ -30,18 +31,22 @@ impl Similarity {
         controls::choice(
             ui,
             "Left button",
-            "Click a point or drag a box, or paint a region (B)",
+            &actions::with_keys("Click a point or drag a box, or paint a region", &[ToolAction::SwitchBrush]),
             &mut look.left_button,
             &[(LeftButton::PointOrBox, "Point, box"), (LeftButton::Brush, "Brush")],
         );
         if look.left_button == LeftButton::Brush {
-            let hint = "Radius of the brush in patches ([ and ])";
-            controls::slider(ui, "Brush size", hint, &mut look.brush_radius, BRUSH_RADII, usual.brush_radius);
+            let keys = [ToolAction::SmallerBrush, ToolAction::LargerBrush];
+            let hint = actions::with_keys("Radius of the brush in patches", &keys);
+            controls::slider(ui, "Brush size", &hint, &mut look.brush_radius, BRUSH_RADII, usual.brush_radius);
         }
         controls::choice(
             ui,
             "New query",
-            "Ask for what is like it or for what is unlike it (N; Shift: the other one)",
+            &actions::with_keys(
+                "Ask for what is like it or for what is unlike it; Shift: the other one",
+                &[ToolAction::SwitchSign],
+            ),
             &mut self.is_negative,
             &[(false, "+ Like"), (true, "− Unlike")],
         );
@@ -87,23 +92,26 @@ impl Look {
         controls::choice(
             ui,
             "Scale",
-            "Colours from fixed cosines, or from the map's least to its greatest value (S)",
+            &actions::with_keys(
+                "Colours from fixed cosines, or from the map's least to its greatest value",
+                &[ToolAction::SwitchScale],
+            ),
             &mut self.is_stretched,
             &[(false, "Raw"), (true, "Stretched")],
         );
         controls::choice(
             ui,
             "Drawing",
-            "Bilinear between patches, or every patch in one colour (P)",
+            &actions::with_keys("Bilinear between patches, or every patch in one colour", &[ToolAction::SwitchDrawing]),
             &mut self.is_smooth,
             &[(true, "Smooth"), (false, "Patches")],
         );
         let hint = "Below this value only the picture is shown; 0: off";
         controls::slider(ui, "Threshold", hint, &mut self.threshold, 0.0..=1.0, usual.threshold);
         let hint = "Outline so many of the most similar patches, with their ranks";
-        controls::slider(ui, "Best patches", hint, &mut self.best, 0.0..=50.0, usual.best);
+        controls::slider(ui, "Best patches", hint, &mut self.best, 0.0..=MOST_BEST, usual.best);
         let hint = "Leave out patches this near to a query, in patches; 0: off";
-        controls::slider(ui, "Leave out", hint, &mut self.excluded_radius, 0.0..=16.0, usual.excluded_radius);
+        controls::slider(ui, "Leave out", hint, &mut self.excluded_radius, 0.0..=MOST_EXCLUDED, usual.excluded_radius);
     }
 
     fn show_more(&mut self, ui: &mut Ui, has_negative: bool) {

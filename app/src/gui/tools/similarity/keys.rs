@@ -1,18 +1,16 @@
 //! What keys do.
 
 use dinoscope_engine::features::Geometry;
-use egui::{Key, Modifiers, Ui};
+use egui::Ui;
 
 use super::Similarity;
 use super::gestures::{carry, patch_size};
 use super::look::LeftButton;
 use super::markers;
+use crate::gui::actions::{self, ToolAction};
 use crate::gui::canvas::View;
 use crate::gui::placed::{PixelPoint, PlacedQuery, QueryShape};
 use crate::gui::shared::Shared;
-
-/// What the keys multiply the brush's radius with.
-const BRUSH_STEP: f32 = 1.25;
 
 /// Radius of the brush in patches. The least one reaches the centre of a patch wherever it is.
 pub const BRUSH_RADII: std::ops::RangeInclusive<f32> = 0.75..=9.75;
@@ -23,29 +21,18 @@ impl Similarity {
         if ui.ctx().text_edit_focused() {
             return;
         }
-        let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        if pressed(Key::S) {
-            self.look.is_stretched ^= true;
-        }
-        if pressed(Key::P) {
-            self.look.is_smooth ^= true;
-        }
-        if pressed(Key::N) {
-            self.is_negative ^= true;
-        }
-        if pressed(Key::B) {
+        self.look.is_stretched ^= actions::taken(ui, ToolAction::SwitchScale);
+        self.look.is_smooth ^= actions::taken(ui, ToolAction::SwitchDrawing);
+        self.is_negative ^= actions::taken(ui, ToolAction::SwitchSign);
+        if actions::taken(ui, ToolAction::SwitchBrush) {
             self.look.left_button = match self.look.left_button {
                 LeftButton::PointOrBox => LeftButton::Brush,
                 LeftButton::Brush => LeftButton::PointOrBox,
             };
         }
-        for (key, factor) in [(Key::OpenBracket, 1.0 / BRUSH_STEP), (Key::CloseBracket, BRUSH_STEP)] {
-            if pressed(key) {
-                self.look.brush_radius =
-                    (self.look.brush_radius * factor).clamp(*BRUSH_RADII.start(), *BRUSH_RADII.end());
-            }
-        }
-        if pressed(Key::Escape) && self.gesture.take().is_none() {
+        let radius = self.look.brush_radius * actions::brush_factor(ui);
+        self.look.brush_radius = radius.clamp(*BRUSH_RADII.start(), *BRUSH_RADII.end());
+        if actions::taken(ui, ToolAction::LetGo) && self.gesture.take().is_none() {
             self.selected = None;
         }
         // These keys work a control too: they are for the canvas while no control has the focus.
@@ -56,20 +43,16 @@ impl Similarity {
     }
 
     fn keys_for_queries(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        if (pressed(Key::Delete) || pressed(Key::Backspace))
+        if actions::taken(ui, ToolAction::Remove)
             && let Some(index) = self.selected.take()
         {
             self.remove(shared, index);
         }
-        for (key, rows, cols) in
-            [(Key::ArrowUp, -1, 0), (Key::ArrowDown, 1, 0), (Key::ArrowLeft, 0, -1), (Key::ArrowRight, 0, 1)]
-        {
-            if pressed(key) {
-                self.step(shared, views, rows, cols);
-            }
+        let (rows, cols) = actions::steps(ui);
+        if (rows, cols) != (0, 0) {
+            self.step(shared, views, rows, cols);
         }
-        if pressed(Key::Enter)
+        if actions::taken(ui, ToolAction::Pin)
             && let Some((picture, pixel)) = self.hovered
         {
             let shape = QueryShape::Point(pixel);

@@ -4,7 +4,14 @@ use dinoscope_engine::analysis::similarity::Combine;
 use dinoscope_engine::draw::Colormap;
 use serde::{Deserialize, Serialize};
 
+use super::keys::BRUSH_RADII;
 use crate::gui::overlay::MapStyle;
+
+/// Most patches that are outlined.
+pub const MOST_BEST: f32 = 50.0;
+
+/// Largest neighbourhood that is left out, in patches.
+pub const MOST_EXCLUDED: f32 = 16.0;
 
 /// Which pictures are on the canvas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +119,23 @@ impl Default for Look {
 }
 
 impl Look {
+    /// Settings as they were saved, within their ranges; what cannot be read keeps its default.
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        let saved: Self = serde_json::from_value(value.clone()).unwrap_or_default();
+        let within = |value: f32, least: f32, most: f32| value.clamp(least, most);
+        Self {
+            brush_radius: within(saved.brush_radius, *BRUSH_RADII.start(), *BRUSH_RADII.end()),
+            opacity: within(saved.opacity, 0.0, 1.0),
+            threshold: within(saved.threshold, 0.0, 1.0),
+            best: within(saved.best, 0.0, MOST_BEST),
+            excluded_radius: within(saved.excluded_radius, 0.0, MOST_EXCLUDED),
+            contour: within(saved.contour, -1.0, 1.0),
+            ends: saved.ends.map(|end| within(end, -1.0, 1.0)),
+            signed_ends: saved.signed_ends.map(|end| within(end, -1.0, 1.0)),
+            ..saved
+        }
+    }
+
     /// Values of the first and the last colour; `None`: the map's own. Never an empty range.
     pub fn range(&self, has_negative: bool) -> Option<(f32, f32)> {
         let [low, high] = if has_negative { self.signed_ends } else { self.ends };
@@ -163,7 +187,11 @@ mod tests {
     #[test]
     fn settings_of_an_older_version_are_taken_as_far_as_they_are_known() {
         let older = serde_json::json!({"opacity": 0.5, "colormap": "Viridis", "unknown": 1});
-        let look: Look = serde_json::from_value(older).expect("settings");
-        assert_eq!(look, Look { opacity: 0.5, colormap: Colormap::Viridis, ..Look::default() });
+        let expected = Look { opacity: 0.5, colormap: Colormap::Viridis, ..Look::default() };
+        assert_eq!(Look::from_json(&older), expected);
+        let edited = serde_json::json!({"opacity": 7, "best": -3, "brush_radius": 1e9, "ends": [-9, 9]});
+        let look = Look::from_json(&edited);
+        assert_eq!((look.opacity, look.best, look.brush_radius, look.ends), (1.0, 0.0, 9.75, [-1.0, 1.0]));
+        assert_eq!(Look::from_json(&serde_json::json!({"opacity": "much"})), Look::default());
     }
 }

@@ -128,7 +128,7 @@ impl Tool for Similarity {
     }
 
     fn restore(&mut self, settings: &serde_json::Value) {
-        self.look = serde_json::from_value(settings.clone()).unwrap_or_default();
+        self.look = Look::from_json(settings);
     }
 }
 

@@ -7,19 +7,17 @@ use dinoscope_engine::analysis::region::grow;
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
 use dinoscope_engine::tracking::LabelMap;
-use egui::{CursorIcon, Key, Modifiers, PointerButton, Pos2, Ui};
+use egui::{CursorIcon, PointerButton, Pos2, Ui};
 
 use super::frames::Labels;
 use super::settings::{BRUSHES, Mode};
 use super::strokes;
 use super::{Tracking, frames};
+use crate::gui::actions::{self, ToolAction};
 use crate::gui::canvas::View;
 use crate::gui::masks::PaintedMap;
 use crate::gui::placed::PixelPoint;
 use crate::gui::shared::Shared;
-
-/// What the keys `[` and `]` multiply the brush by.
-const BRUSH_STEP: f32 = 1.25;
 
 /// Corners this near to the first one close a polygon, in points of the screen.
 const CLOSING: f32 = 8.0;
@@ -88,27 +86,28 @@ impl Tracking {
     }
 
     fn keys(&mut self, ui: &Ui, shared: &mut Shared, view: &View) {
-        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        for (key, mode) in [(Key::B, Mode::Brush), (Key::P, Mode::Polygon), (Key::C, Mode::Click)] {
-            if pressed(key) {
+        let taken = |action| actions::taken(ui, action);
+        let modes =
+            [(ToolAction::Brush, Mode::Brush), (ToolAction::Polygon, Mode::Polygon), (ToolAction::Region, Mode::Click)];
+        for (action, mode) in modes {
+            if taken(action) {
                 self.settings.mode = mode;
             }
         }
-        let factor = if pressed(Key::OpenBracket) { 1.0 / BRUSH_STEP } else { 1.0 }
-            * if pressed(Key::CloseBracket) { BRUSH_STEP } else { 1.0 };
-        self.settings.brush = (self.settings.brush * factor).clamp(*BRUSHES.start(), *BRUSHES.end());
-        if pressed(Key::N) {
+        let brush = self.settings.brush * actions::brush_factor(ui);
+        self.settings.brush = brush.clamp(*BRUSHES.start(), *BRUSHES.end());
+        if taken(ToolAction::AddObject) {
             self.add_object(shared, view.picture);
         }
-        if pressed(Key::T) {
+        if taken(ToolAction::Follow) {
             self.follow(shared, super::track::Follow::All);
         }
         if self.pending.is_in(view.picture) {
-            if pressed(Key::Enter) {
+            if taken(ToolAction::Apply) {
                 self.apply(shared, view.picture);
-            } else if pressed(Key::Escape) {
+            } else if taken(ToolAction::LetGo) {
                 self.pending = Pending::default();
-            } else if pressed(Key::Backspace) {
+            } else if taken(ToolAction::RemoveCorner) {
                 self.pending.corners.pop();
             }
         }

@@ -46,7 +46,11 @@ fn forward(backbone: &mut WgpuBackbone, pixels: &Pixels) -> Encoded {
 }
 
 fn load(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement) -> WgpuBackbone {
-    WgpuBackbone::load(gpu, weights, placement).unwrap_or_else(|error| panic!("{error}"))
+    try_load(gpu, weights, placement).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_load(gpu: &Gpu, weights: &Arc<Weights>, placement: Placement) -> crate::Result<WgpuBackbone> {
+    WgpuBackbone::load(gpu, weights, placement, &Run::from(&Cancel::default()))
 }
 
 #[test]
@@ -86,8 +90,8 @@ fn weights_that_stay_in_the_file_give_the_same() {
 
 #[test]
 fn a_model_without_room_for_two_blocks_is_refused() {
-    let error =
-        WgpuBackbone::load(&gpu(), &mlp(), Placement { budget: 100_000, ..F32 }).map(drop).expect_err("no room");
+    let placement = Placement { budget: 100_000, ..F32 };
+    let error = try_load(&gpu(), &mlp(), placement).map(drop).expect_err("no room");
     assert!(error.to_string().contains("100000 bytes"), "{error}");
 }
 
@@ -96,7 +100,8 @@ fn weights_larger_than_a_binding_give_the_same() {
     let (gpu, weights) = (gpu(), mlp());
     let pixels = pixels(32, 32);
     let limits = Limits { binding: 40_000 };
-    let mut split = WgpuBackbone::load_within(&gpu, &weights, F32, limits).expect("they can be split");
+    let split = WgpuBackbone::load_within(&gpu, &weights, F32, limits, &Run::from(&Cancel::default()));
+    let mut split = split.expect("they can be split");
     assert_eq!(forward(&mut split, &pixels), forward(&mut load(&gpu, &weights, F32), &pixels));
     let error = split.forward(&super::model::pixels(320, 320), &[], &Run::from(&Cancel::default()));
     let error = error.expect_err("a picture cannot be split").to_string();
@@ -106,14 +111,14 @@ fn weights_larger_than_a_binding_give_the_same() {
 #[test]
 fn bf16_is_refused() {
     let placement = Placement { dtype: Dtype::Bf16, ..F32 };
-    let error = WgpuBackbone::load(&gpu(), &mlp(), placement).map(drop).expect_err("wgpu has no bf16").to_string();
+    let error = try_load(&gpu(), &mlp(), placement).map(drop).expect_err("wgpu has no bf16").to_string();
     assert!(error.starts_with("device wgpu:") && error.contains("--dtype f16"), "{error}");
 }
 
 #[test]
 fn widths_that_are_no_multiples_of_four_are_refused() {
     let weights = Arc::new(Weights::random(&ModelConfig::Vit(vit(Ffn::Mlp { hidden: 202 })), 1));
-    let error = WgpuBackbone::load(&gpu(), &weights, F32).map(drop).expect_err("202 is none").to_string();
+    let error = try_load(&gpu(), &weights, F32).map(drop).expect_err("202 is none").to_string();
     assert!(error.contains("got 202"), "{error}");
 }
 
