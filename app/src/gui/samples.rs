@@ -1,12 +1,13 @@
-//! Pictures that are part of the program.
+//! Pictures and a clip that are part of the program.
 
 use std::path::Path;
 
+use dinoscope_engine::dispatch::PictureSource;
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::image::decode::from_bytes;
 use egui::{Color32, ColorImage};
 
-/// A picture that is part of the program.
+/// A picture or clip that is part of the program.
 pub struct Sample {
     /// Its file's name.
     pub name: &'static str,
@@ -14,15 +15,44 @@ pub struct Sample {
     pub title: &'static str,
     /// The encoded file.
     pub bytes: &'static [u8],
+    /// Of a clip: one of its frames, as a picture.
+    still: Option<&'static [u8]>,
+}
+
+impl Sample {
+    const fn picture(name: &'static str, title: &'static str, bytes: &'static [u8]) -> Self {
+        Self { name, title, bytes, still: None }
+    }
+
+    /// Whether it is a clip.
+    pub fn is_clip(&self) -> bool {
+        self.still.is_some()
+    }
+
+    /// What opens it.
+    pub fn source(&self) -> PictureSource {
+        let (name, bytes) = (self.name, self.bytes);
+        if self.is_clip() {
+            PictureSource::EmbeddedClip { name, bytes }
+        } else {
+            PictureSource::Embedded { name, bytes }
+        }
+    }
 }
 
 /// All of them; the first is open at the first start.
-pub static SAMPLES: [Sample; 5] = [
-    Sample { name: "chelsea.png", title: "Cat", bytes: include_bytes!("../../../assets/chelsea.png") },
-    Sample { name: "coffee.png", title: "Coffee", bytes: include_bytes!("../../../assets/coffee.png") },
-    Sample { name: "astronaut.png", title: "Astronaut", bytes: include_bytes!("../../../assets/astronaut.png") },
-    Sample { name: "china.jpg", title: "Temple", bytes: include_bytes!("../../../assets/china.jpg") },
-    Sample { name: "flower.jpg", title: "Flower", bytes: include_bytes!("../../../assets/flower.jpg") },
+pub static SAMPLES: [Sample; 6] = [
+    Sample::picture("chelsea.png", "Cat", include_bytes!("../../../assets/chelsea.png")),
+    Sample::picture("coffee.png", "Coffee", include_bytes!("../../../assets/coffee.png")),
+    Sample::picture("astronaut.png", "Astronaut", include_bytes!("../../../assets/astronaut.png")),
+    Sample::picture("china.jpg", "Temple", include_bytes!("../../../assets/china.jpg")),
+    Sample::picture("flower.jpg", "Flower", include_bytes!("../../../assets/flower.jpg")),
+    Sample {
+        name: "bunny.mp4",
+        title: "Bunny (video)",
+        bytes: include_bytes!("../../../assets/bunny.mp4"),
+        still: Some(include_bytes!("../../../assets/bunny.jpg")),
+    },
 ];
 
 /// Height of their thumbnails, in pixels.
@@ -36,8 +66,9 @@ pub fn find(name: &str) -> Option<&'static Sample> {
 /// Place and thumbnail of each, one after the other: decoding takes some time.
 pub fn thumbnails() -> impl Iterator<Item = (usize, ColorImage)> {
     SAMPLES.iter().enumerate().filter_map(|(place, sample)| {
-        let picture =
-            from_bytes(Path::new(sample.name), sample.bytes).inspect_err(|error| log::error!("{error}")).ok()?;
+        let picture = from_bytes(Path::new(sample.name), sample.still.unwrap_or(sample.bytes))
+            .inspect_err(|error| log::error!("{error}"))
+            .ok()?;
         Some((place, thumbnail(&picture)))
     })
 }

@@ -183,7 +183,7 @@ impl Shared {
             Origin::File(path) => PictureSource::File(path.clone()),
             Origin::Clip(path) => PictureSource::Clip(path.clone()),
             Origin::Sample(name) => match samples::find(name) {
-                Some(sample) => PictureSource::Embedded { name: sample.name, bytes: sample.bytes },
+                Some(sample) => sample.source(),
                 None => return,
             },
             Origin::Clipboard => return,
@@ -226,10 +226,7 @@ impl Shared {
         let sample = SAMPLES.get(index)?;
         let origin = Origin::Sample(sample.name.to_owned());
         let known = self.documents.iter().find(|document| document.origin == origin).map(|known| known.id);
-        Some(known.unwrap_or_else(|| {
-            let source = PictureSource::Embedded { name: sample.name, bytes: sample.bytes };
-            self.open(sample.name.to_owned(), origin, source)
-        }))
+        Some(known.unwrap_or_else(|| self.open(sample.name.to_owned(), origin, sample.source())))
     }
 
     /// Stops works as people see them: with a command that opens a picture, those that wait behind it.

@@ -74,6 +74,13 @@ pub enum PictureSource {
         /// The file's content.
         bytes: &'static [u8],
     },
+    /// A clip that is part of the program; its frames are read from a copy in the user's cache.
+    EmbeddedClip {
+        /// For messages and for the copy.
+        name: &'static str,
+        /// The file's content.
+        bytes: &'static [u8],
+    },
     /// The clipboard's.
     Pixels(Arc<Picture>),
 }

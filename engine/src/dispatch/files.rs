@@ -1,15 +1,16 @@
 //! Opening pictures and listing models.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::outcome;
 use super::lane::{Job, Worker};
 use super::{Clip, Command, Outcome, PictureId, PictureSource, download};
-use crate::Result;
 use crate::gpu::{Gpu, PictureTexture};
 use crate::hub::HubConfig;
 use crate::image::{self, Filter, Picture, resample};
+use crate::output::write_atomically;
+use crate::{Error, Result};
 
 /// Longest side of a thumbnail in pixels.
 pub const THUMBNAIL: usize = 256;
@@ -28,12 +29,27 @@ fn open(picture: PictureId, source: &PictureSource, gpu: Option<&Gpu>, job: &Job
     let pixels = match source {
         PictureSource::File(path) => Arc::new(image::decode::read(path)?),
         PictureSource::Clip(path) => clip.insert(Clip::open(path)?).frame(picture.frame(), job.cancel())?,
+        PictureSource::EmbeddedClip { name, bytes } => {
+            clip.insert(Clip::open(&unpacked(name, bytes)?)?).frame(picture.frame(), job.cancel())?
+        }
         PictureSource::Embedded { name, bytes } => Arc::new(image::decode::from_bytes(Path::new(name), bytes)?),
         PictureSource::Pixels(pixels) => Arc::clone(pixels),
     };
     let thumbnail = thumbnail(&pixels);
     let texture = texture(gpu, &pixels);
     Ok(Outcome::Opened { picture, pixels, texture, thumbnail, clip })
+}
+
+/// A file of this content in the user's cache.
+fn unpacked(name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let folder = dirs::cache_dir().unwrap_or_else(std::env::temp_dir).join("dinoscope").join("samples");
+    let path = folder.join(name);
+    if std::fs::read(&path).is_ok_and(|known| known == bytes) {
+        return Ok(path);
+    }
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    write_atomically(&path, |writer| writer.write_all(bytes))?;
+    Ok(path)
 }
 
 /// The picture on the graphics device, where there is one and it has room.

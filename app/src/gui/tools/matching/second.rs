@@ -42,7 +42,10 @@ fn text(ui: &mut Ui, shared: &mut Shared) {
             ui.add_space(4.0);
             let mut asked = None;
             let open: Vec<String> = shared.documents.iter().map(|document| document.name.clone()).collect();
-            let others = SAMPLES.iter().enumerate().filter(|(_, sample)| open.iter().all(|name| name != sample.name));
+            let others = SAMPLES
+                .iter()
+                .enumerate()
+                .filter(|(_, sample)| !sample.is_clip() && open.iter().all(|name| name != sample.name));
             for (index, sample) in others {
                 let button = egui::Button::new(sample.title).min_size(vec2(140.0, 0.0));
                 if ui.add(button).on_hover_text(format!("Open {} as the right picture", sample.name)).clicked() {
