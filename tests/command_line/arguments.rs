@@ -100,3 +100,13 @@ fn interrupted() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_display_the_window_says_what_to_do() {
+    let ran = Workplace::new().run_without(&[], &["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"]);
+    assert_eq!(ran.status, 1);
+    let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("dinoscope: ")).collect();
+    assert_eq!(lines.len(), 1, "{}", ran.stderr);
+    assert!(lines[0].contains("there is no display") && lines[0].contains("dinoscope --help"), "{}", lines[0]);
+}

@@ -47,11 +47,16 @@ impl Workplace {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .output()
-            .expect("the program starts");
+        self.run_without(arguments, &[])
+    }
+
+    /// Without some variables of the environment.
+    pub fn run_without(&self, arguments: &[&str], variables: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dinoscope"));
+        variables.iter().for_each(|variable| {
+            command.env_remove(variable);
+        });
+        let output = command.args(arguments).current_dir(self.0.path()).output().expect("the program starts");
         Ran {
             status: output.status.code().expect("an exit status"),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use egui::accesskit::Role;
-use egui::{Key, Order, Rect, pos2};
+use egui::{Key, Order, Rect};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use super::support::{Window, launch, open, open_of_size, project, sees, wait_until};
+use super::support::{Window, launch, open_of_size, project, sees, wait_until};
 
 /// Roles of what can be worked.
 const CONTROLS: [Role; 9] = [
@@ -21,9 +21,13 @@ const CONTROLS: [Role; 9] = [
     Role::Link,
 ];
 
+/// Height of a window in which nothing has to be scrolled.
+const HIGH: f32 = 1400.0;
+
 /// Two pictures, encoded, in the tool of that key, with all folded controls open.
-fn with_everything_open(key: Key, folded: &[&str]) -> Window {
-    let mut window = open(launch(&[project("assets/chelsea.png"), project("assets/coffee.png")]));
+fn with_everything_open(key: Key, folded: &[&str], height: f32) -> Window {
+    let files = [project("assets/chelsea.png"), project("assets/coffee.png")];
+    let mut window = open_of_size(launch(&files), 1280.0, height);
     wait_until(&mut window, "features", |window| {
         let Some(view) = window.query_by_label("View of chelsea.png").map(|view| view.rect()) else { return false };
         window.hover_at(view.center());
@@ -59,14 +63,12 @@ fn needs_tooltip(role: Role, name: &str) -> bool {
     !matches!(role, Role::MenuItem) && !["Files", "Edit", "View", "Help", "Close window"].contains(&name)
 }
 
-/// Looks at all controls above `bottom`, which lists may scroll below.
-fn check(window: &mut Window, bottom: f32) {
+fn check(window: &mut Window) {
     let nameless: Vec<_> = controls(window).into_iter().filter(|(_, name, _)| name.trim().is_empty()).collect();
     assert!(nameless.is_empty(), "{nameless:?}");
     let mut silent = BTreeSet::new();
     for (role, name, rect) in controls(window) {
-        if !needs_tooltip(role, &name) || !Rect::from_min_max(pos2(0.0, 0.0), pos2(1280.0, bottom)).contains_rect(rect)
-        {
+        if !needs_tooltip(role, &name) {
             continue;
         }
         window.remove_cursor();
@@ -89,37 +91,37 @@ fn check(window: &mut Window, bottom: f32) {
 
 #[test]
 fn every_control_of_similarity_has_a_name_and_a_tooltip() {
-    let mut window = with_everything_open(Key::Num1, &["More"]);
-    check(&mut window, 740.0);
+    let mut window = with_everything_open(Key::Num1, &["More"], HIGH);
+    check(&mut window);
 }
 
 #[test]
 fn every_control_of_pca_has_a_name_and_a_tooltip() {
-    let mut window = with_everything_open(Key::Num2, &["Basis"]);
+    let mut window = with_everything_open(Key::Num2, &["Basis"], HIGH);
     wait_until(&mut window, "components", |window| sees(window, "Explained variance"));
-    check(&mut window, 740.0);
+    check(&mut window);
     window.get_by_label("Painted").click();
     window.run_steps(3);
-    check(&mut window, 740.0);
+    check(&mut window);
     window.get_by_label("Clusters").click();
     wait_until(&mut window, "clusters", |window| sees(window, "Cluster 8, "));
     window.get_by_label("More").click();
     window.run_steps(20);
-    check(&mut window, 740.0);
+    check(&mut window);
 }
 
 #[test]
 fn every_control_of_matching_has_a_name_and_a_tooltip() {
-    let mut window = with_everything_open(Key::Num3, &["Foreground", "Appearance"]);
+    let mut window = with_everything_open(Key::Num3, &["Foreground", "Appearance"], HIGH);
     wait_until(&mut window, "pairs", |window| sees(window, "as lines"));
-    check(&mut window, 740.0);
+    check(&mut window);
 }
 
 #[test]
 fn every_control_of_the_models_panel_has_a_name_and_a_tooltip() {
-    let mut window = with_everything_open(Key::M, &[]);
+    let mut window = with_everything_open(Key::M, &[], HIGH);
     wait_until(&mut window, "the list", |window| sees(window, "Download vits16"));
-    check(&mut window, 640.0);
+    check(&mut window);
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn nothing_is_wider_than_its_panel() {
     for (key, folded) in
         [(Key::Num1, &["More"][..]), (Key::Num2, &["Basis"]), (Key::Num3, &["Foreground", "Appearance"])]
     {
-        let mut window = with_everything_open(key, folded);
+        let mut window = with_everything_open(key, folded, 800.0);
         if key == Key::Num2 {
             window.get_by_label("Painted").click();
             window.run_steps(3);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use dinoscope::gui::{Launch, ModelLoader};
 use dinoscope_engine::backend::{Backbone, Run};
+use dinoscope_engine::dispatch::ModelChoice;
 use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::features::{Encoded, FeatureGrid, Features};
 use dinoscope_engine::image::{Normalisation, Pixels};
@@ -51,31 +52,58 @@ impl Backbone for Fake {
     }
 }
 
+/// A window whose model panics in the middle of every picture.
+pub fn panicking() -> Launch {
+    let loader: dinoscope_engine::dispatch::Loader = Arc::new(|choice, _| {
+        let (config, provenance) = (config(8), provenance(choice));
+        Ok(Encoder::new(Box::new(Panicking(config)), Normalisation::WEB, provenance))
+    });
+    Launch { loader: Some(ModelLoader(loader)), ..launch(&[]) }
+}
+
+struct Panicking(ModelConfig);
+
+impl Backbone for Panicking {
+    fn config(&self) -> &ModelConfig {
+        &self.0
+    }
+
+    fn forward(&mut self, _: &Pixels, _: &[usize], _: &Run<'_>) -> dinoscope_engine::Result<Encoded> {
+        panic!("a wild pointer")
+    }
+}
+
+fn config(dim: usize) -> ModelConfig {
+    ModelConfig::Vit(VitConfig {
+        dim,
+        depth: DEPTH,
+        heads: 2,
+        ffn: Ffn::Mlp { hidden: 16 },
+        registers: 0,
+        patch: 16,
+        qkv_bias: true,
+        untied_cls_norm: false,
+        layer_scale: true,
+        norm_eps: 1e-5,
+    })
+}
+
+fn provenance(choice: &ModelChoice) -> Provenance {
+    Provenance {
+        model: format!("{:?}", choice.source),
+        weights: "none".to_owned(),
+        device: "cpu".to_owned(),
+        dtype: "f32".to_owned(),
+    }
+}
+
 /// A window whose models have features `dim` wide and take `block` for each block, and how many blocks have run.
 pub fn fake(dim: usize, block: Duration) -> (Launch, Arc<AtomicUsize>) {
     let blocks_done = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&blocks_done);
     let loader: dinoscope_engine::dispatch::Loader = Arc::new(move |choice, _| {
-        let config = ModelConfig::Vit(VitConfig {
-            dim,
-            depth: DEPTH,
-            heads: 2,
-            ffn: Ffn::Mlp { hidden: 16 },
-            registers: 0,
-            patch: 16,
-            qkv_bias: true,
-            untied_cls_norm: false,
-            layer_scale: true,
-            norm_eps: 1e-5,
-        });
-        let provenance = Provenance {
-            model: format!("{:?}", choice.source),
-            weights: "none".to_owned(),
-            device: "cpu".to_owned(),
-            dtype: "f32".to_owned(),
-        };
-        let backbone = Fake { config, block, blocks_done: Arc::clone(&counter) };
-        Ok(Encoder::new(Box::new(backbone), Normalisation::WEB, provenance))
+        let backbone = Fake { config: config(dim), block, blocks_done: Arc::clone(&counter) };
+        Ok(Encoder::new(Box::new(backbone), Normalisation::WEB, provenance(choice)))
     });
     (Launch { loader: Some(ModelLoader(loader)), ..launch(&[]) }, blocks_done)
 }

@@ -9,7 +9,7 @@ use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::image::SizeRule;
 use egui_kittest::kittest::Queryable as _;
 
-use super::fake::{DEPTH, fake};
+use super::fake::{DEPTH, fake, panicking};
 use super::support::{Window, launch, open, project, sees, wait_until};
 
 /// What the window's thread may take for a frame without painting and presenting.
@@ -56,6 +56,15 @@ fn encoding_is_stopped_by_its_cancel_button() {
     window.get_by_label("Encode").click();
     wait_until(&mut window, "the model to begin again", is_encoding);
     assert!(!sees(&window, "Encoding was stopped"));
+}
+
+#[test]
+fn a_model_that_panics_is_survived_and_says_so() {
+    let mut window = open(panicking());
+    wait_until(&mut window, "a sentence where the picture is", |window| sees(window, "a wild pointer"));
+    assert!(window.query_by_label("Encode").is_some(), "it can be tried again");
+    window.key_press(egui::Key::M);
+    wait_until(&mut window, "the program goes on", |window| sees(window, "Download vits16"));
 }
 
 #[test]

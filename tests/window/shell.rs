@@ -298,6 +298,7 @@ fn a_dropped_mask_is_the_foreground_until_that_is_undone() {
     wait_until(&mut window, "components", sees_part("Explained variance"));
     drop_files(&mut window, &[mask]);
     wait_until(&mut window, "the mask", |window| sees("cat-mask.png")(window) && sees_part("Outside")(window));
+    assert!(sees_part("cat-mask.png is the foreground of chelsea.png")(&mut window), "that it is used is said");
     assert!(window.query_by_label("Picture cat-mask.png").is_none(), "it is no picture of its own");
     window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     wait_until(&mut window, "all patches", |window| !sees_part("Outside")(window));

@@ -171,19 +171,19 @@ const fn of_tool(action: ToolAction, name: &'static str, key: Key, group: &'stat
     ToolEntry { action, name, key, group }
 }
 
-/// The table of tools; rows of one name are one line of the help.
+/// The table of tools; actions of one name are one line of the help, with the first key of each.
 pub static TOOL_TABLE: &[ToolEntry] = &[
     of_tool(ToolAction::SwitchBrush, "Points and boxes, or brush", Key::B, "Similarity"),
     of_tool(ToolAction::SwitchSign, "Like or unlike", Key::N, "Similarity"),
     of_tool(ToolAction::SwitchScale, "Raw or stretched scale", Key::S, "Similarity"),
     of_tool(ToolAction::SwitchDrawing, "Smooth or patches", Key::P, "Similarity"),
     of_tool(ToolAction::Pin, "Pin the patch pointed at", Key::Enter, "Similarity"),
-    of_tool(ToolAction::Remove, "Remove the selected query", Key::Delete, "Similarity"),
-    of_tool(ToolAction::Remove, "Remove the selected query", Key::Backspace, "Similarity"),
-    of_tool(ToolAction::Up, "Move what is pinned by a patch", Key::ArrowUp, "Canvas"),
-    of_tool(ToolAction::Down, "Move what is pinned by a patch", Key::ArrowDown, "Canvas"),
-    of_tool(ToolAction::Left, "Move what is pinned by a patch", Key::ArrowLeft, "Canvas"),
-    of_tool(ToolAction::Right, "Move what is pinned by a patch", Key::ArrowRight, "Canvas"),
+    of_tool(ToolAction::Remove, "Remove the query", Key::Delete, "Similarity"),
+    of_tool(ToolAction::Remove, "Remove the query", Key::Backspace, "Similarity"),
+    of_tool(ToolAction::Up, "Move it by a patch", Key::ArrowUp, "Canvas"),
+    of_tool(ToolAction::Down, "Move it by a patch", Key::ArrowDown, "Canvas"),
+    of_tool(ToolAction::Left, "Move it by a patch", Key::ArrowLeft, "Canvas"),
+    of_tool(ToolAction::Right, "Move it by a patch", Key::ArrowRight, "Canvas"),
     of_tool(ToolAction::LetGo, "Let go of it", Key::Escape, "Canvas"),
     of_tool(ToolAction::SmallerBrush, "Size of the brush", Key::OpenBracket, "Canvas"),
     of_tool(ToolAction::LargerBrush, "Size of the brush", Key::CloseBracket, "Canvas"),
@@ -206,11 +206,13 @@ pub static HELD: &[(Held, &str, Key)] =
 pub static GESTURES: &[(&str, &str)] = &[
     ("Zoom to the pointer", "Wheel"),
     ("Pan", "Middle button"),
-    ("Pin what is like it, unlike it", "Click, Shift+Click"),
-    ("Pin a box", "Drag"),
-    ("Follow the pointer in spite of pins", "Hold Alt"),
-    ("Pin or unpin a pair (matching)", "Click"),
-    ("Erase with the foreground's brush", "Right button"),
+    ("Larger, smaller window", "Ctrl+ Ctrl−"),
+    ("Ask for what is like it", "Click"),
+    ("Ask for what is unlike it", "Shift+Click"),
+    ("Ask about a box", "Drag"),
+    ("Follow the pointer", "Hold Alt"),
+    ("Pin or unpin a match", "Click"),
+    ("Erase the foreground", "Right button"),
 ];
 
 /// The row of an action.

@@ -87,3 +87,37 @@ fn one_line(error: &wgpu::Error) -> String {
         [first, .., last] => format!("The graphics device reported an error: {first} {last}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use dinoscope_engine::gpu::Gpu;
+
+    use super::*;
+
+    #[test]
+    fn errors_and_a_loss_are_told_and_survived() {
+        let Some(Gpu { device, .. }) = Gpu::without_window() else { panic!("a graphics adapter is needed") };
+        let woken = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&woken);
+        let wake = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        let health = DeviceHealth::listen(&device, wake);
+        // A buffer for nothing is against the rules.
+        let _ = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("useless"),
+            size: 16,
+            usage: wgpu::BufferUsages::empty(),
+            mapped_at_creation: false,
+        });
+        let errors = health.take_errors();
+        assert_eq!((errors.len(), woken.load(Ordering::Relaxed)), (1, 1), "{errors:?}");
+        assert!(errors[0].starts_with("The graphics device") && !errors[0].contains('\n'), "{errors:?}");
+        assert!(!health.is_lost() && health.take_errors().is_empty());
+        device.destroy();
+        let _ = device.poll(wgpu::PollType::Poll);
+        assert!(health.is_lost());
+    }
+}

@@ -88,6 +88,8 @@ pub struct Documents {
     all: Vec<Document>,
     active: Option<PictureId>,
     partner: Option<PictureId>,
+    /// Becomes the active one once it is read; the one before stays on the canvas until then.
+    coming: Option<PictureId>,
     next: u64,
 }
 
@@ -149,8 +151,30 @@ impl Documents {
         self.active
     }
 
+    /// The one that is worked on once it is read.
+    pub fn coming_id(&self) -> Option<PictureId> {
+        self.coming
+    }
+
+    /// Works on another one once it is read, or could not be.
+    pub fn activate_once_read(&mut self, id: PictureId) {
+        self.coming = Some(id);
+        self.welcome();
+    }
+
+    /// Works on the one that was to come, if it is read by now or there is no other.
+    pub fn welcome(&mut self) {
+        let Some(id) = self.coming else { return };
+        let is_loading = |id| self.get(id).is_some_and(|document| matches!(document.content, Content::Loading));
+        let has_other = self.active.is_some_and(|active| active != id && !is_loading(active));
+        if !has_other || !is_loading(id) {
+            self.activate(id);
+        }
+    }
+
     /// Works on another one.
     pub fn activate(&mut self, id: PictureId) {
+        self.coming = None;
         if self.get(id).is_some() {
             if self.partner == Some(id) {
                 self.partner = self.active;
@@ -227,6 +251,9 @@ impl Documents {
         if self.partner == Some(id) {
             self.partner = None;
         }
+        if self.coming == Some(id) {
+            self.coming = None;
+        }
     }
 }
 
@@ -257,6 +284,26 @@ mod tests {
         assert_eq!((documents.active_id(), documents.partner_id()), (Some(b), Some(a)));
         documents.activate(a);
         assert_eq!((documents.active_id(), documents.partner_id()), (Some(a), Some(b)));
+    }
+
+    #[test]
+    fn the_picture_before_stays_until_the_next_one_is_read() {
+        let (mut documents, [a, b, c]) = three();
+        let failed = || Content::Failed("gone".to_owned());
+        documents.activate_once_read(b);
+        assert_eq!(documents.active_id(), Some(b), "the first is not read either");
+        documents.get_mut(b).expect("open").content = failed();
+        documents.activate_once_read(c);
+        assert_eq!((documents.active_id(), documents.coming_id()), (Some(b), Some(c)));
+        documents.get_mut(c).expect("open").content = failed();
+        documents.welcome();
+        assert_eq!((documents.active_id(), documents.coming_id()), (Some(c), None));
+        documents.get_mut(a).expect("open").content = Content::Loading;
+        documents.activate_once_read(a);
+        documents.activate(b);
+        documents.get_mut(a).expect("open").content = failed();
+        documents.welcome();
+        assert_eq!(documents.active_id(), Some(b), "somebody has chosen another one meanwhile");
     }
 
     #[test]

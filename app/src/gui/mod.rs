@@ -65,8 +65,21 @@ fn run_once(launch: Launch) -> Result<()> {
     };
     let create: eframe::AppCreator<'_> = Box::new(|creation| Ok(Box::new(App::new(creation, launch)?)));
     eframe::run_native("dinoscope", options, create).map_err(|error| {
-        anyhow!(
-            "cannot open a window ({error}): start it in a graphical session, or use the command line, dinoscope --help"
-        )
+        log::debug!("{error}");
+        anyhow!("cannot open a window: {}; or use the command line, dinoscope --help", remedy(&error))
     })
+}
+
+/// What prevents a window, and what helps.
+fn remedy(error: &eframe::Error) -> String {
+    match error {
+        eframe::Error::WinitEventLoop(_) | eframe::Error::Winit(_) => {
+            "there is no display; start it in a graphical session".to_owned()
+        }
+        eframe::Error::Wgpu(_) if cfg!(target_os = "linux") => {
+            "there is no driver for Vulkan or OpenGL; install one (on Debian: mesa-vulkan-drivers)".to_owned()
+        }
+        eframe::Error::Wgpu(_) => "there is no working graphics driver; install or update it".to_owned(),
+        eframe::Error::AppCreation(error) => error.to_string(),
+    }
 }

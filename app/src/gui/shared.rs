@@ -324,6 +324,7 @@ impl Shared {
         }
         let mut first = visible.to_vec();
         first.extend(self.documents.active_id());
+        first.extend(self.documents.coming_id());
         while let Some((picture, source)) = self.openings.next(&first) {
             let name = self.documents.get(picture).map(|document| document.name.clone()).unwrap_or_default();
             let id = self.send(Command::Open { picture, source }, format!("opening {name}"));
@@ -430,6 +431,7 @@ impl Shared {
                 }
             }
         }
+        self.documents.welcome();
         for_tools
     }
 

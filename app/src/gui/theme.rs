@@ -25,6 +25,9 @@ pub const RAIL_WIDTH: f32 = 64.0;
 /// Width of the inspector, in points.
 pub const INSPECTOR_WIDTH: f32 = 280.0;
 
+/// Room of its own that a scroll bar takes, in points.
+pub const SCROLL_BAR_WIDTH: f32 = 10.0;
+
 /// Colours of objects and clusters that are readable over any picture: matplotlib's tab10.
 pub const TAB10: [[u8; 3]; 10] = [
     [0x1f, 0x77, 0xb4],
@@ -74,7 +77,8 @@ pub fn install(context: &Context) {
             style.spacing.menu_margin = egui::Margin::same(8);
             style.spacing.window_margin = egui::Margin::same(16);
             // Room of its own, so that the bar does not lie over numbers and buttons.
-            style.spacing.scroll = ScrollStyle { floating_allocated_width: 10.0, ..ScrollStyle::floating() };
+            style.spacing.scroll =
+                ScrollStyle { floating_allocated_width: SCROLL_BAR_WIDTH, ..ScrollStyle::floating() };
             style.visuals = visuals(theme);
         });
     }

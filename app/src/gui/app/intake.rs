@@ -18,7 +18,7 @@ use crate::gui::tools::foreground;
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
         if let Some(id) = self.shared.open_sample(place) {
-            self.shared.documents.activate(id);
+            self.shared.documents.activate_once_read(id);
         }
     }
 
@@ -88,7 +88,7 @@ impl App {
                     self.pasted += 1;
                     let name = format!("Pasted picture {}", self.pasted);
                     let id = self.shared.open(name, Origin::Clipboard, PictureSource::Pixels(Arc::new(picture)));
-                    self.shared.documents.activate(id);
+                    self.shared.documents.activate_once_read(id);
                 }
                 Report::Sample(place, image) => self.filmstrip.take_sample(place, image),
                 Report::NotWritten(sentence) => self.shared.notices.error(&sentence, None),
@@ -153,7 +153,7 @@ impl App {
             first.get_or_insert(id);
         }
         if let Some(id) = first {
-            self.shared.documents.activate(id);
+            self.shared.documents.activate_once_read(id);
         }
     }
 
@@ -168,6 +168,10 @@ impl App {
             self.shared.notices.error("A mask needs a picture: open the picture first", None);
             return;
         };
+        let mask = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = self.shared.documents.get(picture).map_or("", |document| &document.name);
+        let sentence = format!("{mask} is the foreground of {name} now, in PCA and matching");
+        self.shared.notices.info(sentence);
         foreground::take_file(&mut self.shared, picture, path);
     }
 }

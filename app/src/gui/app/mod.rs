@@ -224,7 +224,12 @@ impl App {
         }
         ui.add_space(8.0);
         ui.heading(self.tools.active.name());
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.tools.current().inspector(ui, &mut self.shared));
+        // As wide with a scroll bar as without, so that nothing jumps when the bar appears.
+        let width = ui.available_width() - theme::SCROLL_BAR_WIDTH;
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(width);
+            self.tools.current().inspector(ui, &mut self.shared);
+        });
     }
 }
 

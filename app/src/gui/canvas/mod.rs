@@ -4,7 +4,7 @@ mod transform;
 
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
-use egui::{CursorIcon, PointerButton, Pos2, Rect, Response, Sense, Ui, Vec2};
+use egui::{CursorIcon, Event, Modifiers, PointerButton, Pos2, Rect, Response, Sense, Ui, Vec2};
 
 pub use transform::{Camera, ViewTransform, tile};
 
@@ -77,6 +77,25 @@ impl View {
     pub fn pixel_from_screen(&self, screen: Pos2) -> PixelPoint {
         let Pos2 { x, y } = self.transform.image_from_screen(screen);
         PixelPoint { x, y }
+    }
+
+    /// Where the left button was clicked in this frame, on the picture, and with which keys held. In a slow frame the
+    /// pointer may be elsewhere by now.
+    pub fn clicked(&self, ui: &Ui) -> Option<(PixelPoint, Modifiers)> {
+        if !self.response.clicked() || self.is_panning {
+            return None;
+        }
+        let released = ui.input(|input| {
+            input.events.iter().rev().find_map(|event| match event {
+                Event::PointerButton { pos, button: PointerButton::Primary, pressed: false, modifiers } => {
+                    Some((*pos, *modifiers))
+                }
+                _ => None,
+            })
+        });
+        let (screen, modifiers) = released?;
+        let is_inside = self.transform.picture_rect().contains(screen) && self.transform.rect.contains(screen);
+        is_inside.then(|| (self.pixel_from_screen(screen), modifiers))
     }
 
     /// The patch under a pixel.

@@ -158,8 +158,9 @@ pub fn row<R>(ui: &mut Ui, name: &str, hint: &str, control: impl FnOnce(&mut Ui,
 
 /// Whether all options fit side by side.
 fn is_short<T>(ui: &Ui, options: &[(T, &str)]) -> bool {
-    let around = 2.0 * ui.spacing().button_padding.x + 4.0;
-    let widest = options.iter().map(|(_, text)| text_width(ui, text) + around).fold(0.0, f32::max);
+    /// Between the text and the button's edges, and between buttons.
+    const AROUND: f32 = 12.0;
+    let widest = options.iter().map(|(_, text)| text_width(ui, text) + AROUND).fold(0.0, f32::max);
     options.len() <= MOST_SEGMENTS && widest * options.len() as f32 <= ui.available_width()
 }
 

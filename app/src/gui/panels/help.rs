@@ -1,19 +1,22 @@
-//! The list of keys, made from the table of actions.
+//! The list of keys, made from the tables of actions.
 
 use egui::{Context, Grid, RichText, ScrollArea, Ui, Window};
 
 use crate::gui::actions;
 
-/// Groups of the left and of the right column; the mouse stands below the left ones.
-const COLUMNS: [&[&str]; 2] = [&["Tools", "Files", "Edit"], &["View", "Canvas", "Similarity", "Help"]];
+/// Groups of each column; the mouse stands below the last ones.
+const COLUMNS: [&[&str]; 3] = [&["Tools", "Files"], &["View", "Edit", "Canvas"], &["Similarity", "Help"]];
 
-/// Width of both columns, in points; one stands below the other where there is less.
-const WIDTH: f32 = 600.0;
+/// Width of a column, in points.
+const WIDTH: f32 = 264.0;
+
+/// Width of what is done, in points.
+const NAME_WIDTH: f32 = 148.0;
 
 /// Shows the list while it is open.
 pub fn show(context: &Context, is_open: &mut bool) {
     let screen = context.content_rect();
-    let (width, height) = ((screen.width() - 64.0).min(WIDTH), screen.height() - 120.0);
+    let columns = ((screen.width() - 64.0) / WIDTH).floor().clamp(1.0, COLUMNS.len() as f32) as usize;
     Window::new("Keyboard shortcuts")
         .open(is_open)
         .collapsible(false)
@@ -21,16 +24,17 @@ pub fn show(context: &Context, is_open: &mut bool) {
         .pivot(egui::Align2::CENTER_CENTER)
         .default_pos(screen.center())
         .constrain_to(screen)
-        .default_size([width, height])
         .show(context, |ui| {
-            ScrollArea::vertical().auto_shrink([false, true]).max_height(height).show(ui, |ui| {
-                if width < WIDTH {
-                    (0..COLUMNS.len()).for_each(|index| column(ui, index));
-                } else {
-                    ui.columns(COLUMNS.len(), |columns| {
-                        columns.iter_mut().enumerate().for_each(|(index, ui)| column(ui, index));
-                    });
-                }
+            ui.set_width(columns as f32 * WIDTH);
+            // Lines that are read stand closer than lines that are clicked.
+            ui.spacing_mut().interact_size.y = 18.0;
+            ScrollArea::vertical().auto_shrink([false, true]).max_height(screen.height() - 120.0).show(ui, |ui| {
+                ui.columns(columns, |columns| {
+                    for index in 0..COLUMNS.len() {
+                        let place = index.min(columns.len() - 1);
+                        column(&mut columns[place], index);
+                    }
+                });
             });
         });
 }
@@ -39,7 +43,7 @@ fn column(ui: &mut Ui, index: usize) {
     for group in COLUMNS[index] {
         rows(ui, group, keys(ui.ctx(), group));
     }
-    if index == 0 {
+    if index == COLUMNS.len() - 1 {
         rows(ui, "Mouse", actions::GESTURES.iter().map(|(what, how)| (*what, (*how).to_owned())).collect());
     }
 }
@@ -52,7 +56,11 @@ fn keys(context: &Context, group: &str) -> Vec<(&'static str, String)> {
         let held = actions::HELD.iter().map(|(_, name, key)| (*name, format!("Hold {}", actions::key_text(*key))));
         rows.extend(held);
     }
+    let mut last = None;
     for entry in actions::TOOL_TABLE.iter().filter(|entry| entry.group == group) {
+        if last.replace(entry.action) == Some(entry.action) {
+            continue;
+        }
         let key = actions::key_text(entry.key);
         match rows.last_mut().filter(|(name, _)| *name == entry.name) {
             Some((_, keys)) => *keys = format!("{keys} {key}"),
@@ -64,7 +72,7 @@ fn keys(context: &Context, group: &str) -> Vec<(&'static str, String)> {
 
 fn rows(ui: &mut Ui, title: &str, rows: Vec<(&'static str, String)>) {
     ui.label(RichText::new(title).strong());
-    Grid::new(("shortcuts", title)).num_columns(2).min_col_width(132.0).spacing([12.0, 4.0]).show(ui, |ui| {
+    Grid::new(("shortcuts", title)).num_columns(2).min_col_width(NAME_WIDTH).spacing([8.0, 3.0]).show(ui, |ui| {
         for (what, how) in rows {
             ui.label(what);
             ui.label(RichText::new(how).monospace().weak());
@@ -72,4 +80,20 @@ fn rows(ui: &mut Ui, title: &str, rows: Vec<(&'static str, String)>) {
         }
     });
     ui.add_space(8.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_of_the_tables_is_in_a_column() {
+        let shown: Vec<&str> = COLUMNS.iter().flat_map(|groups| groups.iter().copied()).collect();
+        let groups = actions::TABLE.iter().map(|entry| entry.group);
+        for group in groups.chain(actions::TOOL_TABLE.iter().map(|entry| entry.group)) {
+            assert!(shown.contains(&group), "{group}");
+        }
+        let canvas = keys(&Context::default(), "Canvas");
+        assert!(canvas.contains(&("Size of the brush", "[ ]".to_owned())), "{canvas:?}");
+    }
 }

@@ -144,9 +144,10 @@ pub fn bar_over_canvas(ui: &Ui, shared: &Shared, canvas: Rect) {
         (Some(fraction), None) => format!("{}  {:.0} %", work.label, fraction * 100.0),
         (None, _) => work.label.clone(),
     };
-    let place = canvas.left_top() + vec2(12.0, HEIGHT + 8.0);
+    // Names of pictures stand at the left.
+    let place = canvas.center_top() + vec2(0.0, HEIGHT + 8.0);
     let galley = painter.layout_no_wrap(text, FontId::proportional(11.5), Color32::WHITE);
-    let back = Align2::LEFT_TOP.anchor_size(place, galley.size()).expand2(vec2(6.0, 3.0));
-    painter.rect_filled(back, 4.0, Color32::from_black_alpha(150));
-    painter.galley(place, galley, Color32::WHITE);
+    let text = Align2::CENTER_TOP.anchor_size(place, galley.size());
+    painter.rect_filled(text.expand2(vec2(6.0, 3.0)), 4.0, Color32::from_black_alpha(150));
+    painter.galley(text.min, galley, Color32::WHITE);
 }

@@ -22,6 +22,9 @@ use self::download::{Download, DownloadState};
 use self::form::Form;
 use crate::gui::shared::Shared;
 
+/// Height at which the whole list is seen, in points.
+const HEIGHT: f32 = 880.0;
+
 /// What the panel asks of the window.
 pub enum Asked {
     /// Mend what has failed.
@@ -173,7 +176,7 @@ impl Models {
         Window::new("Models")
             .open(&mut is_open)
             .collapsible(false)
-            .default_size([864.0, 600.0])
+            .default_size([864.0, (canvas.height() - 32.0).min(HEIGHT)])
             .min_width(720.0)
             .default_pos(canvas.left_top() + egui::vec2(16.0, 16.0))
             .show(context, |ui| {

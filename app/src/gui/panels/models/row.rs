@@ -103,6 +103,7 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
         let text = if percent.is_some() { "Resume…" } else { "Download…" };
         if button(ui, text, "Asks for the licence first", "Download") {
             models.form = Some(Form::new(name, Source::Public, false, &models.hub));
+            models.scroll_to = Some(name);
         }
         if let Some(percent) = percent {
             if button(ui, "Delete…", "Deletes the part that is here", "Delete") {
@@ -123,7 +124,7 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
             if button(ui, "Delete…", "Deletes its files from this machine", "Delete") {
                 models.confirmed = Some(name);
             }
-            if button(ui, "Show folder", "Opens its folder in the file manager", "Show folder of") {
+            if button(ui, "Show", "Opens its folder in the file manager", "Show folder of") {
                 reveal::show(&folder);
             }
             ui.weak(format!("{} on disk", size_text(stored.bytes)));

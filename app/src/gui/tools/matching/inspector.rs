@@ -68,14 +68,19 @@ fn pictures(ui: &mut Ui, shared: &mut Shared) {
 /// A list of the open pictures.
 fn choose(ui: &mut Ui, shared: &Shared, side: &str, name: &str, chosen: &mut Option<PictureId>) {
     ui.horizontal(|ui| {
-        let label = ui.add_sized([40.0, ui.spacing().interact_size.y], egui::Label::new(side));
+        let size = vec2(40.0, ui.spacing().interact_size.y);
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        let label = ui.allocate_ui_with_layout(size, layout, |ui| {
+            ui.set_min_width(size.x);
+            ui.label(side)
+        });
         let list = ComboBox::from_id_salt(side).width(ui.available_width()).truncate().selected_text(name);
         let list = list.show_ui(ui, |ui| {
             for document in shared.documents.iter() {
                 ui.selectable_value(chosen, Some(document.id), &document.name);
             }
         });
-        list.response.labelled_by(label.id).on_hover_text(format!("The {} picture", side.to_lowercase()));
+        list.response.labelled_by(label.inner.id).on_hover_text(format!("The {} picture", side.to_lowercase()));
     });
 }
 

@@ -47,10 +47,8 @@ impl Similarity {
     fn press(&mut self, ui: &Ui, shared: &mut Shared, view: &View, modifiers: Modifiers) {
         let is_negative = self.is_negative != modifiers.shift;
         let response = &view.response;
-        if response.clicked()
-            && let Some(pixel) = view.hovered
-        {
-            self.click(shared, view, pixel, is_negative);
+        if let Some((pixel, modifiers)) = view.clicked(ui) {
+            self.click(shared, view, pixel, self.is_negative != modifiers.shift);
         }
         if response.drag_started_by(PointerButton::Primary)
             && let Some(origin) = ui.input(|input| input.pointer.press_origin())
