@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dinoscope::gui::{AskPerson, Launch};
 use dinoscope_engine::tracking::LabelMap;
+use dinoscope_engine::video::{Video, VideoOptions};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, pos2};
 use egui_kittest::kittest::Queryable as _;
@@ -144,6 +145,35 @@ fn an_object_is_painted_followed_corrected_and_recorded() {
     window.run_steps(3);
     follow(&mut window);
     assert!(masks(&mut window, &folder) == tracked, "undone");
+}
+
+/// Chooses what is exported and waits for the file.
+fn export(window: &mut Window, what: &str, path: &Path) {
+    window.get_by_label_contains("  Export").click();
+    window.run_steps(5);
+    window.get_by_label(what).click();
+    wait_until(window, "the file", |_| path.exists());
+}
+
+#[test]
+fn maps_are_recorded_through_the_clip() {
+    let (clip, out) = (clip(), tempfile::tempdir().expect("a folder"));
+    let path = out.path().join("out.mp4");
+    let mut window = tracking(clip.path(), path.clone());
+    let frames = |path: &Path| Video::open(path, &VideoOptions::default()).expect("a clip").info().timeline.len();
+    window.get_by_role_and_label(Role::Button, "Similarity").click();
+    let at = screen(&window, (40, 80));
+    wait_until(&mut window, "a map", |window| {
+        window.hover_at(at);
+        has(window, "cos ")
+    });
+    export(&mut window, "Video with map (MP4)", &path);
+    assert_eq!(frames(&path), FRAMES);
+    std::fs::remove_file(&path).expect("removed");
+    window.get_by_role_and_label(Role::Button, "PCA").click();
+    wait_until(&mut window, "components", |window| has(window, "Explained variance"));
+    export(&mut window, "Video with colours (MP4)", &path);
+    assert_eq!(frames(&path), FRAMES);
 }
 
 #[test]
