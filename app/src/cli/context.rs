@@ -60,7 +60,7 @@ impl Context {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(total, target);
-        let template = "{msg} {wide_bar} {pos}/{len} {eta}";
+        let template = "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(stage.to_owned());
         bar

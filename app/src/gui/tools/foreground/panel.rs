@@ -51,7 +51,8 @@ fn painted(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     let is_empty = shared.placed.now().foregrounds.get(&picture).is_none_or(|painting| painting.dabs.is_empty());
     ui.horizontal(|ui| {
         let clear = ui.add_enabled(!is_empty, egui::Button::new("Clear"));
-        if clear.on_hover_text("Removes what is painted on this picture").clicked() {
+        let hint = "Removes what is painted on this picture";
+        if clear.on_hover_text(hint).on_disabled_hover_text(hint).clicked() {
             shared.placed.edit("clear foreground", |placed| {
                 placed.foregrounds.remove(&picture);
             });
