@@ -149,6 +149,12 @@ impl Player {
         self.asked = Some(id);
     }
 
+    /// Lets go of what belongs to a window that is gone: thumbnails, and requests that nobody answers any more.
+    pub fn move_to_another_window(&mut self) {
+        self.thumbnails.clear();
+        (self.has_previews, self.asked, self.playing) = (false, None, None);
+    }
+
     /// A request has ended; whether it was this clip's. Where it failed, the clip stays at the frame that is `shown`.
     pub fn ended(&mut self, id: RequestId, shown: Option<usize>) -> bool {
         let is_own = self.asked == Some(id);

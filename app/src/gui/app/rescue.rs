@@ -83,6 +83,9 @@ impl App {
         let Rescue { mut documents, placed, canvas, tool, tools, model, size } = rescue;
         let mut again = Vec::new();
         for document in documents.iter_mut() {
+            if let Some(player) = &mut document.player {
+                player.move_to_another_window();
+            }
             if let Content::Ready(loaded) = &document.content {
                 again.push((document.id, PictureSource::Pixels(Arc::clone(&loaded.pixels))));
                 document.content = Content::Loading;
