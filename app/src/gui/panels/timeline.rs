@@ -307,6 +307,6 @@ mod tests {
 
     #[test]
     fn time_is_written_as_on_a_clock() {
-        assert_eq!((clock(0.0).as_str(), clock(62.345).as_str()), ("0:00.00", "1:02.35"));
+        assert_eq!((clock(0.0).as_str(), clock(62.346).as_str()), ("0:00.00", "1:02.35"));
     }
 }
