@@ -15,8 +15,8 @@ struct Search {
     words: u32,
     // The largest distance in rows at which patches are neighbours.
     reach: u32,
-    // Neighbours that are looked for.
-    count: u32,
+    // Neighbours that a list has room for.
+    room: u32,
     classes: u32,
     // Index in the grid of the first patch of the target's and of the context's buffer, and how many are in it.
     target_first: u32,
@@ -25,6 +25,11 @@ struct Search {
     context_patches: u32,
     // Index of the context frame.
     frame: u32,
+    // The context's rows that are looked at, from that one on and before this one.
+    from_row: u32,
+    end_row: u32,
+    padding_1: u32,
+    padding_2: u32,
     // One over the square of what features are multiplied with.
     scale: f32,
 }
@@ -33,13 +38,15 @@ struct Search {
 struct Mixing {
     patches: u32,
     frames: u32,
+    // Neighbours that a list has room for.
+    room: u32,
+    // Neighbours that are wanted of all frames together.
     count: u32,
     classes: u32,
     // Cosines are divided by it.
     temperature: f32,
     padding_1: u32,
     padding_2: u32,
-    padding_3: u32,
 }
 
 // Keep in sync with `BLOCK` in engine/src/gpu/grid.rs.
@@ -82,7 +89,7 @@ struct State {
 @group(0) @binding(2) var<storage, read> context_features: array<u32>;   // [blocks, words, BLOCK]
 @group(0) @binding(3) var<storage, read> half_widths: array<u32>;        // [reach + 1]: distance in columns by distance in rows
 @group(0) @binding(4) var<storage, read> probabilities: array<f32>;      // [frames, patches, classes]
-@group(0) @binding(5) var<storage, read_write> list: array<Entry>;       // [count, patches], descending
+@group(0) @binding(5) var<storage, read_write> list: array<Entry>;       // [room, patches], descending
 @group(0) @binding(6) var<storage, read_write> states: array<State>;     // [patches], zeros at first
 @group(0) @binding(7) var<storage, read_write> tie_sums: array<f32>;     // [classes, patches]: probabilities of the ties
 
@@ -120,7 +127,7 @@ fn add_tie(cell: u32, similarity: f32) {
 
 fn add(cell: u32, similarity: f32) {
     let patches = search.rows * search.cols;
-    let is_full = state.count == search.count;
+    let is_full = state.count == search.room;
     if (is_full && similarity == least) {
         add_tie(cell, similarity);
         return;
@@ -128,7 +135,7 @@ fn add(cell: u32, similarity: f32) {
     var place = state.count;
     var dropped = Entry(NOTHING, 0u);
     if (is_full) {
-        place = search.count - 1u;
+        place = search.room - 1u;
         dropped = list[place * patches + mine];
     } else {
         state.count += 1u;
@@ -142,8 +149,8 @@ fn add(cell: u32, similarity: f32) {
         place -= 1u;
     }
     list[place * patches + mine] = Entry(similarity, cell);
-    if (state.count == search.count) {
-        least = list[(search.count - 1u) * patches + mine].similarity;
+    if (state.count == search.room) {
+        least = list[(search.room - 1u) * patches + mine].similarity;
     }
     if (is_full && dropped.similarity == least) {
         add_tie(dropped.cell, least);
@@ -179,24 +186,36 @@ fn load(local: u32, first_word: u32, square: vec2u, rectangle: vec2u) {
     }
 }
 
-// Cosines of all pairs of the square and the rectangle. A thread has every sixteenth target and every eighth context.
+// Of the thread's four targets with each of its four contexts.
+var<private> sums: array<vec4f, 4>;
+
+// Adds the products of one number of every feature. A thread has every sixteenth target from `t` on and every eighth
+// context from `c` on.
+fn accumulate(k: u32, t: u32, c: u32) {
+    let row = k * TARGETS + t;
+    let targets = vec4f(
+        target_numbers[row], target_numbers[row + 16u], target_numbers[row + 32u], target_numbers[row + 48u],
+    );
+    let col = k * CONTEXTS + c;
+    sums[0] = fma(targets, vec4f(context_numbers[col]), sums[0]);
+    sums[1] = fma(targets, vec4f(context_numbers[col + 8u]), sums[1]);
+    sums[2] = fma(targets, vec4f(context_numbers[col + 16u]), sums[2]);
+    sums[3] = fma(targets, vec4f(context_numbers[col + 24u]), sums[3]);
+}
+
+// Cosines of all pairs of the square and the rectangle.
 fn multiply(local: u32, square: vec2u, rectangle: vec2u) {
     let t = local % 16u;
     let c = local / 16u;
-    var sums: array<vec4f, 4>;
+    sums = array<vec4f, 4>();
     for (var first_word = 0u; first_word < search.words; first_word += WORDS) {
         load(local, first_word, square, rectangle);
         workgroupBarrier();
-        for (var k = 0u; k < DEPTH; k++) {
-            let row = k * TARGETS + t;
-            let targets = vec4f(
-                target_numbers[row], target_numbers[row + 16u], target_numbers[row + 32u], target_numbers[row + 48u],
-            );
-            let col = k * CONTEXTS + c;
-            sums[0] = fma(targets, vec4f(context_numbers[col]), sums[0]);
-            sums[1] = fma(targets, vec4f(context_numbers[col + 8u]), sums[1]);
-            sums[2] = fma(targets, vec4f(context_numbers[col + 16u]), sums[2]);
-            sums[3] = fma(targets, vec4f(context_numbers[col + 24u]), sums[3]);
+        for (var k = 0u; k < DEPTH; k += 4u) {
+            accumulate(k, t, c);
+            accumulate(k + 1u, t, c);
+            accumulate(k + 2u, t, c);
+            accumulate(k + 3u, t, c);
         }
         workgroupBarrier();
     }
@@ -217,7 +236,7 @@ fn look(place: u32, at: vec2u, rectangle: vec2u) {
             let other = rectangle + vec2u(i / CONTEXT_COLS, i % CONTEXT_COLS);
             let cell = other.x * search.cols + other.y;
             let distance = max(at, other) - min(at, other);
-            let is_in_grid = other.x < search.rows && other.y < search.cols;
+            let is_in_grid = other.x < search.end_row && other.y < search.cols;
             let is_in_buffer = cell - search.context_first < search.context_patches;
             if (is_in_grid && is_in_buffer && distance.x <= search.reach && distance.y <= half_widths[distance.x]) {
                 add(cell, similarity);
@@ -236,13 +255,13 @@ fn neighbours(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     least = NOTHING;
     if (is_mine) {
         state = states[mine];
-        if (state.count == search.count) {
-            least = list[(search.count - 1u) * search.rows * search.cols + mine].similarity;
+        if (state.count == search.room) {
+            least = list[(search.room - 1u) * search.rows * search.cols + mine].similarity;
         }
     }
     let reach = vec2u(search.reach, half_widths[0]);
-    let start = max(square, reach) - reach;
-    let end = min(vec2u(search.rows, search.cols), square + vec2u(SIDE) + reach);
+    let start = max(max(square, reach) - reach, vec2u(search.from_row, 0u));
+    let end = min(vec2u(search.end_row, search.cols), square + vec2u(SIDE) + reach);
     for (var row = start.x; row < end.x; row += CONTEXT_ROWS) {
         let rows_apart = gap(vec2u(square.x, square.x + SIDE), vec2u(row, row + CONTEXT_ROWS));
         for (var col = start.y; col < end.y; col += CONTEXT_COLS) {
@@ -264,14 +283,14 @@ fn neighbours(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
 }
 
 @group(0) @binding(0) var<uniform> mixing: Mixing;
-@group(0) @binding(1) var<storage, read> all_lists: array<Entry>;           // [frames, count, patches]
+@group(0) @binding(1) var<storage, read> all_lists: array<Entry>;           // [frames, room, patches]
 @group(0) @binding(2) var<storage, read_write> all_states: array<State>;    // [frames, patches]
 @group(0) @binding(3) var<storage, read> all_tie_sums: array<f32>;          // [frames, classes, patches]
 @group(0) @binding(4) var<storage, read> all_probabilities: array<f32>;     // [frames, patches, classes]
 @group(0) @binding(5) var<storage, read_write> mixed: array<f32>;           // [patches, classes]
 
 fn entry(frame: u32, place: u32, cell: u32) -> Entry {
-    return all_lists[(frame * mixing.count + place) * mixing.patches + cell];
+    return all_lists[(frame * mixing.room + place) * mixing.patches + cell];
 }
 
 // The largest similarity that no cursor has passed yet, whose cursor passes it; NOTHING at the end.
@@ -326,7 +345,7 @@ fn mixture(@builtin(global_invocation_id) id: vec3u) {
                 mixed[cell * mixing.classes + label] += weight * probability;
             }
         }
-        if (state.ties > 0u && state.count == mixing.count && state.tied == smallest) {
+        if (state.ties > 0u && state.count == mixing.room && state.tied == smallest) {
             let weight = exp((state.tied - greatest) / mixing.temperature);
             for (var label = 0u; label < mixing.classes; label++) {
                 let sum = all_tie_sums[(frame * mixing.classes + label) * mixing.patches + cell];

@@ -18,6 +18,10 @@ use crate::{Cancel, Result};
 const SIDE: usize = 8;
 /// Patches of a workgroup of `mixture`.
 const MIXED_AT_ONCE: usize = 64;
+/// Neighbours that may be asked for: each is put in its place in a list, one after the other.
+const MOST_NEIGHBOURS: usize = 64;
+/// Turns of all loops of a thread in one dispatch of a software device: Mesa's llvmpipe stops at 65,535 without a word.
+const SOFTWARE_TURNS: usize = 40_000;
 /// Multiplications with addition in one submission: a slow GPU lets frames of the window in between.
 const WORK_AT_ONCE: usize = 20_000_000_000;
 
@@ -45,13 +49,16 @@ struct SearchUniforms {
     cols: u32,
     words: u32,
     reach: u32,
-    count: u32,
+    room: u32,
     classes: u32,
     target_first: u32,
     target_patches: u32,
     context_first: u32,
     context_patches: u32,
     frame: u32,
+    from_row: u32,
+    end_row: u32,
+    padding: [u32; 2],
     scale: f32,
 }
 
@@ -61,15 +68,16 @@ struct SearchUniforms {
 struct MixingUniforms {
     patches: u32,
     frames: u32,
+    room: u32,
     count: u32,
     classes: u32,
     temperature: f32,
-    padding: [u32; 3],
+    padding: [u32; 2],
 }
 
 /// What is found in one context frame. Every frame has buffers of its own, so that the device may work on several.
 struct Found {
-    /// `[count, patches]` of a similarity and a patch.
+    /// `[room, patches]` of a similarity and a patch.
     list: wgpu::Buffer,
     /// `[patches]` of `State` in the shader.
     states: wgpu::Buffer,
@@ -105,7 +113,8 @@ impl PropagationPipeline {
     /// precision. Waits for the device.
     ///
     /// # Errors
-    /// As the host twin, and [`GpuError`] where the device has no room or fails.
+    /// As the host twin; [`AnalysisError::Option`] for a `topk` above 64 too, which only the host takes; [`GpuError`] where
+    /// the device has no room or fails.
     pub fn run(
         &self,
         gpu: &Gpu,
@@ -122,19 +131,27 @@ impl PropagationPipeline {
             return Ok(Array2::zeros((patches, 0)));
         }
         let disc = Disc::new(options.radius, rows, cols);
+        let room = options.topk.min(disc.patches()).min(patches);
+        if room > MOST_NEIGHBOURS {
+            let range = "at most 64 on the graphics device; use the processor";
+            return Err(AnalysisError::Option { name: "topk", value: options.topk as f64, range }.into());
+        }
         let half_widths: Vec<u32> = disc.half_widths().iter().map(|half| *half as u32).collect();
         let search = SearchUniforms {
             rows: rows as u32,
             cols: cols as u32,
             words: grid::words(target.dim) as u32,
             reach: half_widths.len() as u32 - 1,
-            count: options.topk.min(disc.patches()).min(patches) as u32,
+            room: room as u32,
             classes: classes as u32,
             target_first: 0,
             target_patches: 0,
             context_first: 0,
             context_patches: 0,
             frame: 0,
+            from_row: 0,
+            end_row: 0,
+            padding: [0; 2],
             scale: grid::SCALE.powi(-2),
         };
         let probabilities: Vec<f32> = context.iter().flat_map(|frame| frame.probabilities).copied().collect();
@@ -161,7 +178,7 @@ impl PropagationPipeline {
                 drop(pass);
                 gpu.queue.submit([encoder.finish()]);
             }
-            self.mix(gpu, &search, &found, &probabilities, options.temperature)
+            self.mix(gpu, &search, &found, &probabilities, options)
         })
         .map(|result| {
             cancel.check()?;
@@ -183,19 +200,23 @@ impl PropagationPipeline {
         let workgroups = [search.cols, search.rows].map(|n| n.div_ceil(SIDE as u32));
         for (target_first, target) in chunks(target) {
             for (context_first, context) in chunks(context) {
-                let uniforms = SearchUniforms {
-                    target_first,
-                    target_patches: target.patches as u32,
-                    context_first,
-                    context_patches: context.patches as u32,
-                    ..search
-                };
-                let uniforms = filled(gpu, &[uniforms], wgpu::BufferUsages::UNIFORM);
-                let Found { list, states, tie_sums } = found;
-                let (target, context) = (&target.features, &context.features);
-                let buffers = [&uniforms, target, context, half_widths, probabilities, list, states, tie_sums];
-                pass.set_bind_group(0, &bind(gpu, &self.neighbours, buffers), &[]);
-                pass.dispatch_workgroups(workgroups[0], workgroups[1], 1);
+                for from_row in (0..search.rows).step_by(rows_at_once(gpu, &search)) {
+                    let uniforms = SearchUniforms {
+                        target_first,
+                        target_patches: target.patches as u32,
+                        context_first,
+                        context_patches: context.patches as u32,
+                        from_row,
+                        end_row: search.rows.min(from_row + rows_at_once(gpu, &search) as u32),
+                        ..search
+                    };
+                    let uniforms = filled(gpu, &[uniforms], wgpu::BufferUsages::UNIFORM);
+                    let Found { list, states, tie_sums } = found;
+                    let (target, context) = (&target.features, &context.features);
+                    let buffers = [&uniforms, target, context, half_widths, probabilities, list, states, tie_sums];
+                    pass.set_bind_group(0, &bind(gpu, &self.neighbours, buffers), &[]);
+                    pass.dispatch_workgroups(workgroups[0], workgroups[1], 1);
+                }
             }
         }
     }
@@ -207,16 +228,17 @@ impl PropagationPipeline {
         search: &SearchUniforms,
         found: &[Found],
         probabilities: &wgpu::Buffer,
-        temperature: f32,
+        options: &PropagationOptions,
     ) -> Staged {
         let patches = search.rows * search.cols;
         let uniforms = MixingUniforms {
             patches,
             frames: found.len() as u32,
-            count: search.count,
+            room: search.room,
+            count: options.topk.min(search.room as usize * found.len()) as u32,
             classes: search.classes,
-            temperature,
-            padding: [0; 3],
+            temperature: options.temperature,
+            padding: [0; 2],
         };
         let uniforms = filled(gpu, &[uniforms], wgpu::BufferUsages::UNIFORM);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -242,10 +264,21 @@ impl PropagationPipeline {
     }
 }
 
+/// Rows of the context in one dispatch.
+fn rows_at_once(gpu: &Gpu, search: &SearchUniforms) -> usize {
+    if gpu.is_hardware() {
+        return search.rows as usize;
+    }
+    // Of a rectangle of 4 × 8 patches: a step of eight words loads six times and multiplies four times.
+    let turns = search.words as usize / 8 * 12 + 50;
+    let across = search.cols as usize / 8 + 1;
+    4 * (SOFTWARE_TURNS / (turns * across)).max(1)
+}
+
 impl Found {
     fn sizes(search: &SearchUniforms) -> [usize; 3] {
         let patches = (search.rows * search.cols) as usize;
-        [8 * search.count as usize * patches, 16 * patches, 4 * search.classes as usize * patches]
+        [8 * search.room as usize * patches, 16 * patches, 4 * search.classes as usize * patches]
     }
 
     fn bytes(search: &SearchUniforms) -> usize {

@@ -151,7 +151,8 @@ fn soft_masks_are_stretched_over_the_frame() {
     let mut random = Random::new(4);
     let clip = Clip::new(&mut random, (5, 6), (30, 20), 4);
     let mut tracker = Tracker::new(clip.geometry, options(2));
-    tracker.set_mask(0, clip.mask(&mut random, &[1, 4])).expect("its size");
+    let halves = (0..600).map(|i| if i % 30 < 12 { 1 } else { 4 }).collect();
+    tracker.set_mask(0, LabelMap::new(30, 20, halves).expect("a mask")).expect("its size");
     clip.run(&mut tracker, clip.forward(0), usize::MAX);
     let patches = tracker.patches(3).expect("tracked");
     let soft = patches.soft_mask(&clip.geometry, 4).expect("an object");
