@@ -183,14 +183,13 @@ struct Placed {
 }
 
 fn place(weights: &Arc<Weights>, device: OpenDevice, asked: Option<Dtype>, window: Option<&Gpu>) -> Result<Placed> {
+    let dtype = device.dtype(asked);
     match device {
         OpenDevice::Candle { device, name } => {
-            let dtype = asked.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
             let backbone = Box::new(CandleBackbone::load(weights, device, dtype)?);
             Ok(Placed { backbone, device: name, dtype, recovery: None })
         }
         OpenDevice::Wgpu(gpu) => {
-            let dtype = asked.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
             let backbone = Box::new(WgpuBackbone::load(&gpu, weights, Placement { dtype, budget: u64::MAX })?);
             let recovery = Some(Recovery::new(weights, &gpu, window, dtype, asked));
             Ok(Placed { backbone, device: device_name(&gpu), dtype, recovery })

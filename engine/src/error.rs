@@ -7,6 +7,7 @@ use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
+use crate::text::TextError;
 
 /// Result of an engine call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +37,9 @@ pub enum Error {
     /// An analysis was asked for something its inputs do not give.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// Texts could not be compared with a picture.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A device was asked for that this program or machine does not offer.
     #[error("device {device}: {reason}")]
     Device {

@@ -1,10 +1,12 @@
 //! The command line: what is parsed, and which file executes it.
 
 mod bench;
+mod classify;
 mod completions;
 mod context;
 mod doctor;
 mod drawing;
+mod encode_text;
 mod exit;
 mod features;
 mod logger;
@@ -16,7 +18,9 @@ mod pca;
 mod pictures;
 mod pipeline;
 mod point;
+mod segment;
 mod similarity;
+mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +77,9 @@ enum Command {
     Similarity(similarity::SimilarityArgs),
     Pca(pca::PcaArgs),
     Match(matching::MatchArgs),
+    Segment(segment::SegmentArgs),
+    Classify(classify::ClassifyArgs),
+    EncodeText(encode_text::EncodeTextArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
@@ -99,7 +106,15 @@ fn execute(
 ) -> Result<()> {
     #[cfg(target_os = "linux")]
     if matches!(context.options.device, DeviceChoice::Auto | DeviceChoice::Wgpu(_))
-        && let Some(Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_)) = command
+        && let Some(
+            Command::Features(_)
+            | Command::Similarity(_)
+            | Command::Pca(_)
+            | Command::Match(_)
+            | Command::Segment(_)
+            | Command::Classify(_)
+            | Command::EncodeText(_),
+        ) = command
     {
         doctor::keep_graphics_quiet();
     }
@@ -114,6 +129,9 @@ fn execute(
         Some(Command::Similarity(args)) => similarity::run(&args, context),
         Some(Command::Pca(args)) => pca::run(&args, context),
         Some(Command::Match(args)) => matching::run(&args, context),
+        Some(Command::Segment(args)) => segment::run(&args, context),
+        Some(Command::Classify(args)) => classify::run(&args, context),
+        Some(Command::EncodeText(args)) => encode_text::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
         Some(Command::Models(args)) => models::run(&args, context),
         Some(Command::Doctor(args)) => doctor::run(&args, context),

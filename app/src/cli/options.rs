@@ -35,13 +35,13 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "TYPE", value_parser = parse_dtype)]
     pub dtype: Option<Dtype>,
 
-    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768]
+    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768; 512 for text]
     #[arg(long, global = true, value_name = "SIZE")]
     pub size: Option<SizeRule>,
 
-    /// Interpolation of the resize, antialiased
-    #[arg(long, global = true, value_name = "FILTER", value_enum, default_value_t = Resample::Bilinear)]
-    pub resample: Resample,
+    /// Interpolation of the resize, antialiased [default: bilinear; bicubic for text]
+    #[arg(long, global = true, value_name = "FILTER", value_enum)]
+    pub resample: Option<Resample>,
 
     /// Mean and deviation of the input, instead of what the weights ask for
     #[arg(long, global = true, value_name = "KIND", value_enum)]
@@ -130,15 +130,25 @@ impl CommonOptions {
     pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
         Preprocessing {
             size: self.size_rule(),
-            filter: match self.resample {
-                Resample::Bilinear => Filter::Bilinear,
-                Resample::Bicubic => Filter::Bicubic,
-            },
-            normalisation: match self.normalize {
-                Some(Normalize::Web) => Normalisation::WEB,
-                Some(Normalize::Sat) => Normalisation::SATELLITE,
-                None => trained_with,
-            },
+            filter: self.filter().unwrap_or(Filter::Bilinear),
+            normalisation: self.normalisation(trained_with),
+        }
+    }
+
+    /// Interpolation of the resize, where it was given.
+    pub fn filter(&self) -> Option<Filter> {
+        self.resample.map(|resample| match resample {
+            Resample::Bilinear => Filter::Bilinear,
+            Resample::Bicubic => Filter::Bicubic,
+        })
+    }
+
+    /// Mean and deviation of the input for weights that expect `trained_with`.
+    pub fn normalisation(&self, trained_with: Normalisation) -> Normalisation {
+        match self.normalize {
+            Some(Normalize::Web) => Normalisation::WEB,
+            Some(Normalize::Sat) => Normalisation::SATELLITE,
+            None => trained_with,
         }
     }
 }

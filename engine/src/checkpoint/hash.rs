@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub(super) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
@@ -22,6 +22,6 @@ pub(super) fn of_file(path: &Path) -> std::io::Result<[u8; 32]> {
     }
 }
 
-pub(super) fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 //! Pictures of what an analysis found.
 
 mod canvas;
+pub mod classes;
 pub mod colormap;
 mod font;
 mod legend;
@@ -8,5 +9,6 @@ pub mod lines;
 pub mod matching;
 pub mod overlay;
 mod sample;
+mod text;
 
 pub use colormap::Colormap;
