@@ -123,8 +123,9 @@ def notebook_cells(path: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-def reference_code(checkout: Path) -> dict:
-    """What the reference's two notebooks define, on the processor."""
+def reference_code(checkout: Path, patches: str) -> dict:
+    """What the reference's two notebooks define, on the processor. The one about segmentation takes the third value of
+    `get_class_and_patch_tokens` for the patches behind the vision head; the second one is those."""
     scope = {name: globals()[name] for name in ("math", "torch", "F", "nn", "Tensor", "TVT", "TVTF", "Callable")}
     segmentation = notebook_cells(checkout / "notebooks" / "dinotxt_segmentation_inference.ipynb")
     classification = notebook_cells(checkout / "notebooks" / "dinotxt_inference.ipynb")
@@ -132,6 +133,8 @@ def reference_code(checkout: Path) -> dict:
     for cell in segmentation + classification:
         if any(start in cell for start in wanted):
             code = cell.replace('device="cuda"', 'device="cpu"').replace(".cuda()", "")
+            if patches == "head":
+                code = code.replace("cls_tokens, _, patch_tokens =", "cls_tokens, patch_tokens, _ =")
             exec(code.split("\nzeroshot_weights = ")[0], scope)
     (inference,) = [cell for cell in segmentation if "text_feats = []" in cell]
     scope["text_features"] = inference[inference.index("text_feats = []") : inference.index("print(f\"Text features")]
@@ -235,7 +238,7 @@ PROMPTS = ["a photo of a cat.", "the sky", "", "a cat <|endoftext|> and a dog", 
 
 
 @torch.no_grad()
-def segmentations(model, tokenizer, code: dict) -> tuple[Outputs, list]:
+def segmentations(model, tokenizer, code: dict, backbone_code: dict) -> tuple[Outputs, list]:
     scope = code | {
         "class_names": CLASSES,
         "model": model,
@@ -257,6 +260,8 @@ def segmentations(model, tokenizer, code: dict) -> tuple[Outputs, list]:
         for mode, scores in {"slide": slide, "whole": whole}.items():
             full = F.interpolate(scores.unsqueeze(0), size=size[::-1], mode="bilinear", align_corners=False).squeeze(0)
             outputs |= {f"{name}.{mode}": scores, f"{name}.{mode}.picture": full}
+        whole = backbone_code["predict_whole"](model, pixels, outputs["classes.patch"])
+        outputs[f"{name}.backbone"] = whole
         stretched = F.interpolate(pixels[None], [math.ceil(n / 16) * 16 for n in pixels.shape[1:]], mode="bicubic", align_corners=False)
         features = model.encode_image(stretched, normalize=True)[0]
         outputs[f"{name}.classification"] = outputs["classes.picture"] @ features
@@ -295,7 +300,8 @@ def main() -> None:
     check_sensitivity("text", networks, run, ())
     check_mistakes(model, run)
     torch.save(checkpoint(model), OUT / "dinotxt.pth")
-    scores, cases = segmentations(model, tokenizer, reference_code(options.dinov3))
+    codes = [reference_code(options.dinov3, patches) for patches in ("head", "backbone")]
+    scores, cases = segmentations(model, tokenizer, *codes)
     tensors = run() | scores | {"pixels": pixels[0], "tokens": ids.float()}
     save_file({name: value.float().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}, OUT / "expected.safetensors")
     (OUT / "expected.safetensors").chmod(0o644)

@@ -11,7 +11,7 @@ use dinoscope_engine::backend::{DeviceChoice, Dtype, OpenDevice, Run};
 use dinoscope_engine::encoder::{Encoder, ModelSource};
 use dinoscope_engine::features::Encoded;
 use dinoscope_engine::image::{Normalisation, Picture, Pixels, SizeRule};
-use dinoscope_engine::text::segment::{Mode, SegmentOptions, classify, segment};
+use dinoscope_engine::text::segment::{Mode, PatchSource, SegmentOptions, classify, segment};
 use dinoscope_engine::text::{ClassVectors, DinoTxt, Scores, Templates, TextCache, Tokens};
 use ndarray::Array2;
 use serde_json::Value;
@@ -68,8 +68,7 @@ fn tensor(matrix: &Array2<f32>) -> Tensor {
 fn check_networks(device: &DeviceChoice, dtype: Dtype) {
     let golden = Golden::read();
     let (mut encoder, mut dinotxt) = (encoder(device, dtype), dinotxt(device, dtype));
-    let tokens: Vec<Tokens> =
-        golden.strings("prompts").iter().map(|text| dinotxt.tokenizer().tokenize(text)).collect();
+    let tokens: Vec<Tokens> = golden.strings("prompts").iter().map(|text| dinotxt.tokenizer().tokenize(text)).collect();
     let ids: Vec<f32> = tokens.iter().flat_map(|tokens| tokens.0).map(|id| id as f32).collect();
     assert_eq!(ids, golden.tensors["tokens"].data);
 
@@ -165,9 +164,10 @@ fn check_scores(golden: &Golden, name: &str, scores: &Scores) {
     assert_eq!(got.shape(), expected.shape, "{name}");
     let got: Vec<f32> = got.into_iter().collect();
     let classes = scores.classes();
-    for (got, expected, what) in
-        [(got.clone(), expected.data.clone(), "scores"), (centred(&got, classes), centred(&expected.data, classes), "differences")]
-    {
+    for (got, expected, what) in [
+        (got.clone(), expected.data.clone(), "scores"),
+        (centred(&got, classes), centred(&expected.data, classes), "differences"),
+    ] {
         let error = relative_error(&got, &expected);
         assert!(error <= Bounds::F32.relative, "{name}: {what} are {error:.1e} off");
     }
@@ -176,7 +176,8 @@ fn check_scores(golden: &Golden, name: &str, scores: &Scores) {
     let labels = scores.labels(None);
     assert_eq!([classes, labels.height, labels.width], full.shape[..], "{name}");
     let expected: Vec<Option<u16>> = (0..labels.data.len()).map(|place| label(&full.data, classes, place)).collect();
-    let wrong = labels.data.iter().zip(&expected).filter(|(got, expected)| expected.is_some_and(|e| e != **got)).count();
+    let wrong =
+        labels.data.iter().zip(&expected).filter(|(got, expected)| expected.is_some_and(|e| e != **got)).count();
     assert_eq!(wrong, 0, "{name}: labels");
     assert!(expected.iter().flatten().count() * 100 > 99 * labels.data.len(), "{name}: too many ties");
 
@@ -211,6 +212,12 @@ fn pictures_are_segmented_as_by_the_reference() {
             check_scores(&golden, &format!("{name}.{mode}"), &scores.unwrap_or_else(|error| panic!("{error}")));
         }
         let (picture, options) = segmentation(&golden, case, "whole");
+        let backbones = SegmentOptions { patches: PatchSource::Backbone, ..options };
+        let scores = segment(&mut encoder, head.as_mut(), &picture, &classes, &backbones, &cancel, &|_| ()).unwrap();
+        let got: Vec<f32> = scores.to_array().into_iter().collect();
+        let error = relative_error(&got, &golden.tensors[&format!("{name}.backbone")].data);
+        assert!(error <= Bounds::F32.relative, "{name}: the cosines of the backbone's patches are {error:.1e} off");
+
         let got = classify(&mut encoder, head.as_mut(), &picture, &classes, &options, &cancel).unwrap();
         let error = relative_error(&got, &golden.tensors[&format!("{name}.classification")].data);
         assert!(error <= Bounds::F32.relative, "{name}: the picture's cosines are {error:.1e} off");

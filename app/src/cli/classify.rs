@@ -56,9 +56,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> Result<()> {
         context,
         "classify",
         Input::read,
-        |_, picture| {
-            Ok(classify(&mut encoder, head.as_mut(), &picture, &vectors, &options, &context.cancel)?)
-        },
+        |_, picture| Ok(classify(&mut encoder, head.as_mut(), &picture, &vectors, &options, &context.cancel)?),
         |input, scores| {
             let best = best(&scores, args.top);
             context.say(format!("{}:", input.path.display()));

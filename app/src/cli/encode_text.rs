@@ -64,10 +64,8 @@ pub fn run(args: &EncodeTextArgs, context: &Context) -> Result<()> {
         ("dinotxt", sha256.clone()),
         ("dtype", dinotxt.dtype().name().to_owned()),
     ];
-    let tensors = [
-        ("tokens", &[count, CONTEXT][..], Numbers::I64(&ids)),
-        ("text", &[count, dim][..], Numbers::F32(&numbers)),
-    ];
+    let tensors =
+        [("tokens", &[count, CONTEXT][..], Numbers::I64(&ids)), ("text", &[count, dim][..], Numbers::F32(&numbers))];
     write_safetensors(&args.output, &tensors, &metadata)?;
     context.say(format!("{count} texts of {dim} numbers → {}", args.output.display()));
     context.say_json(&json!({

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use dinoscope_engine::draw::classes::{LegendLine, class_colour, class_legend, classes_over_picture};
 use dinoscope_engine::image::write::write_picture;
 use dinoscope_engine::output::write_npy;
-use dinoscope_engine::text::segment::{Mode, segment};
+use dinoscope_engine::text::segment::{Mode, PatchSource, segment};
 use dinoscope_engine::text::{TextError, phrases};
 use serde_json::json;
 
@@ -65,6 +65,10 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "PIXELS", default_value = "192")]
     stride: usize,
 
+    /// Which features of patches are compared with the phrases
+    #[arg(long, value_enum, default_value_t = PatchChoice::Head)]
+    patches: PatchChoice,
+
     /// One more class, the last, where no score passes this: a cosine (whole), or a share of 1 (slide)
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     background: Option<f32>,
@@ -83,6 +87,15 @@ enum ModeChoice {
     Whole,
 }
 
+/// `--patches`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PatchChoice {
+    /// Those behind dino.txt's vision head, as it was trained
+    Head,
+    /// The backbone's own, as the reference's segmentation notebook takes them
+    Backbone,
+}
+
 /// Runs the subcommand.
 pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
     check_outputs(args)?;
@@ -98,14 +111,17 @@ pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
         ModeChoice::Slide => Mode::Slide { side: args.window, stride: args.stride },
         ModeChoice::Whole => Mode::Whole,
     };
+    options.patches = match args.patches {
+        PatchChoice::Head => PatchSource::Head,
+        PatchChoice::Backbone => PatchSource::Backbone,
+    };
     let scores = watched(context, |progress| {
         Ok(segment(&mut encoder, head.as_mut(), &picture, &vectors, &options, &context.cancel, progress)?)
     })?;
     context.cancel.check()?;
 
     let labels = scores.labels(args.background);
-    let names: Vec<&str> =
-        phrases.iter().map(String::as_str).chain(args.background.map(|_| "background")).collect();
+    let names: Vec<&str> = phrases.iter().map(String::as_str).chain(args.background.map(|_| "background")).collect();
     let areas = labels.areas(names.len());
     let mut found: Vec<usize> = (0..names.len()).filter(|&class| areas[class] > 0).collect();
     found.sort_by_key(|&class| std::cmp::Reverse(areas[class]));

@@ -73,8 +73,7 @@ mod tests {
     fn a_text_is_as_wide_as_it_says() {
         let mut picture = Picture { width: 200, height: 40, rgb: vec![0; 200 * 40 * 3] };
         draw(&mut Canvas { picture: &mut picture }, "Größe", (10.0, 5.0), 24.0, [255.0; 3]);
-        let columns: Vec<usize> =
-            (0..200).filter(|x| (0..40).any(|y| picture.rgb[(y * 200 + x) * 3] > 100)).collect();
+        let columns: Vec<usize> = (0..200).filter(|x| (0..40).any(|y| picture.rgb[(y * 200 + x) * 3] > 100)).collect();
         let (first, last) = (columns[0] as f32, columns[columns.len() - 1] as f32);
         let expected = 10.0 + width("Größe", 24.0);
         assert!(first >= 10.0 && (last - expected).abs() < 4.0, "{first} {last} {expected}");

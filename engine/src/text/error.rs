@@ -55,6 +55,14 @@ pub enum TextError {
         /// Of a picture.
         picture: usize,
     },
+    /// Patches that texts cannot be compared with.
+    #[error("a text has {text} numbers for patches, a patch has {patch}: compare it with those of the vision head")]
+    Patches {
+        /// Of a text.
+        text: usize,
+        /// Of a patch.
+        patch: usize,
+    },
     /// The tokens are not those of the text tower.
     #[error(
         "the vocabulary has {tokens} tokens, but the text tower of {} knows {known}: give the vocabulary it was trained \

@@ -26,7 +26,7 @@ pub use labels::Labels;
 pub use model::{ClassVectors, DinoTxt, find_weights};
 pub use phrases::Templates;
 pub use scores::Scores;
-pub use segment::{Mode, SegmentOptions};
+pub use segment::{Mode, PatchSource, SegmentOptions};
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::{Error, Result};

@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 use super::{Templates, TextCache, TextError, Tokenizer, Tokens, WEIGHTS_FILE, phrases};
 use crate::backend::candle::{CandleHead, CandleTower};
+use crate::backend::wgpu::{Placement, WgpuHead, WgpuTower};
 use crate::backend::{Dtype, OpenDevice, Run, TextTower, VisionHead};
 use crate::checkpoint::{DinotxtWeights, hash};
 use crate::model::ModelConfig;
@@ -105,7 +106,7 @@ impl DinoTxt {
             OpenDevice::Candle { device, .. } => {
                 Box::new(CandleHead::load(config, &weights, device.clone(), self.dtype)?)
             }
-            OpenDevice::Wgpu(_) => unimplemented!(),
+            OpenDevice::Wgpu(gpu) => Box::new(WgpuHead::load(gpu, config, Arc::new(weights), self.placement())?),
         })
     }
 
@@ -181,10 +182,13 @@ impl DinoTxt {
                 self.cache.put(&set, phrase, picture.into_iter().chain(patch).collect());
             }
         }
-        let mut vectors =
-            ClassVectors { picture: Array2::zeros((phrases.len(), dim)), patch: Array2::zeros((phrases.len(), dim / 2)) };
+        let mut vectors = ClassVectors {
+            picture: Array2::zeros((phrases.len(), dim)),
+            patch: Array2::zeros((phrases.len(), dim / 2)),
+        };
         for (index, phrase) in phrases.iter().enumerate() {
-            let numbers = self.cache.get(&set, phrase, len).map(ArrayView1::from).unwrap_or_else(|| [].as_slice().into());
+            let numbers =
+                self.cache.get(&set, phrase, len).map(ArrayView1::from).unwrap_or_else(|| [].as_slice().into());
             vectors.picture.row_mut(index).assign(&numbers.slice(s![..dim]));
             vectors.patch.row_mut(index).assign(&numbers.slice(s![dim..]));
         }
@@ -196,6 +200,10 @@ impl DinoTxt {
         let parts =
             [&self.weights.sha256()?, self.tokenizer.sha256(), self.dtype.name(), &templates.sha256()].join("\n");
         Ok(hash::hex(&hash::of_bytes(parts.as_bytes())[..16]))
+    }
+
+    fn placement(&self) -> Placement {
+        Placement { dtype: self.dtype, budget: u64::MAX }
     }
 
     fn tower(&mut self) -> Result<&mut Box<dyn TextTower>> {
@@ -210,7 +218,7 @@ impl DinoTxt {
                 OpenDevice::Candle { device, .. } => {
                     Box::new(CandleTower::load(config, &weights, device.clone(), self.dtype)?)
                 }
-                OpenDevice::Wgpu(_) => unimplemented!(),
+                OpenDevice::Wgpu(gpu) => Box::new(WgpuTower::load(gpu, config, Arc::new(weights), self.placement())?),
             });
         }
         Ok(self.tower.as_mut().expect("it was loaded"))

@@ -96,10 +96,8 @@ impl Scores {
     /// Where there is no such class.
     pub fn class_map(&self, class: usize) -> Array2<f32> {
         let (rows, cols) = self.grid();
-        let bands: Vec<Vec<f32>> = (0..rows)
-            .into_par_iter()
-            .map(|row| self.band(row..row + 1)[class * cols..][..cols].to_vec())
-            .collect();
+        let bands: Vec<Vec<f32>> =
+            (0..rows).into_par_iter().map(|row| self.band(row..row + 1)[class * cols..][..cols].to_vec()).collect();
         Array2::from_shape_vec((rows, cols), bands.concat()).expect("rows are `cols` long")
     }
 
@@ -144,7 +142,8 @@ impl Scores {
                     for ((score, above), below) in line_scores.iter_mut().zip(above).zip(below) {
                         *score = above * (1.0 - share) + below * share;
                     }
-                    for ((label, greatest), &(left, right, share)) in labels.iter_mut().zip(&mut greatest).zip(&columns) {
+                    for ((label, greatest), &(left, right, share)) in labels.iter_mut().zip(&mut greatest).zip(&columns)
+                    {
                         let score = line_scores[left] * (1.0 - share) + line_scores[right] * share;
                         if score > *greatest {
                             (*label, *greatest) = (class as u16, score);
@@ -192,9 +191,9 @@ fn slide_row(windows: &[(Window, PatchScores)], y: usize, width: usize, means: &
         let row = patches.classes() * patches.cols;
         let (above, below) = (&patches.cosines[top * row..][..row], &patches.cosines[bottom * row..][..row]);
         let cosines: Vec<f32> = above.iter().zip(below).map(|(a, b)| a * (1.0 - share) + b * share).collect();
-        let wide = cosines.chunks_exact(patches.cols).flat_map(|row| {
-            columns.iter().map(|&(left, right, share)| row[left] * (1.0 - share) + row[right] * share)
-        });
+        let wide = cosines
+            .chunks_exact(patches.cols)
+            .flat_map(|row| columns.iter().map(|&(left, right, share)| row[left] * (1.0 - share) + row[right] * share));
         let mut powers: Vec<f32> = wide.collect();
         softmax_over_rows(&mut powers, window.width);
         for (means, powers) in means.chunks_exact_mut(width).zip(powers.chunks_exact(window.width)) {

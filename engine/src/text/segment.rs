@@ -10,7 +10,7 @@ use super::windows::{cut, stretch, windows};
 use super::{ClassVectors, Scores, TextError};
 use crate::backend::{Run, VisionHead};
 use crate::encoder::Encoder;
-use crate::features::Features;
+use crate::features::{FeatureGrid, Features};
 use crate::image::{Filter, Normalisation, Picture, PictureError, Pixels, Preprocessing, SizeRule, resample, size};
 use crate::{Cancel, Progress, Result};
 
@@ -37,7 +37,18 @@ impl Default for Mode {
     }
 }
 
-/// How a picture is brought to the model.
+/// Which features of patches are compared with texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PatchSource {
+    /// Those behind the vision head, which dino.txt was trained with (and `notebooks/dinotxt_inference.ipynb` takes).
+    #[default]
+    Head,
+    /// Those before it: what `notebooks/dinotxt_segmentation_inference.ipynb` takes, the third value of
+    /// `get_class_and_patch_tokens`, though it speaks of the blocks behind.
+    Backbone,
+}
+
+/// How a picture is brought to the model, and what of it is compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegmentOptions {
     /// A short side is exactly that, and the long side is truncated to an integer: no rule of a stride.
@@ -48,13 +59,16 @@ pub struct SegmentOptions {
     pub normalisation: Normalisation,
     /// What is described at once.
     pub mode: Mode,
+    /// What is compared with texts in [`segment`].
+    pub patches: PatchSource,
 }
 
 impl SegmentOptions {
     /// The reference's, for weights that expect `normalisation`.
     pub fn new(normalisation: Normalisation) -> Self {
         let size = SizeRule::ShortSide(SHORT_SIDE);
-        Self { size, filter: Filter::Bicubic, normalisation, mode: Mode::default() }
+        let (mode, patches) = (Mode::default(), PatchSource::default());
+        Self { size, filter: Filter::Bicubic, normalisation, mode, patches }
     }
 
     /// The resized and normalised picture, and the width and height of the part that it covers.
@@ -107,7 +121,11 @@ pub fn segment(
     let size = (picture.width, picture.height);
     let (pixels, covered) = options.apply(picture, patch)?;
     let mut scores = |pixels: Pixels| -> Result<PatchScores> {
-        Ok(cosines(&describe(encoder, head, stretch(pixels, patch), cancel)?, &classes.patch))
+        let mut features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
+        if options.patches == PatchSource::Head {
+            features = head.forward(&features, &Run::from(cancel))?;
+        }
+        cosines(&features.patch, &classes.patch)
     };
     match options.mode {
         Mode::Whole => Ok(Scores::whole(size, covered, scores(pixels)?)),
@@ -141,7 +159,8 @@ pub fn classify(
 ) -> Result<Vec<f32>> {
     let patch = encoder.config().stride();
     let (pixels, _) = options.apply(picture, patch)?;
-    let features = describe(encoder, head, stretch(pixels, patch), cancel)?;
+    let features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
+    let features = head.forward(&features, &Run::from(cancel))?;
     Ok(classes.picture.dot(&unit(picture_vector(&features).view())).to_vec())
 }
 
@@ -152,16 +171,13 @@ fn picture_vector(features: &Features) -> Array1<f32> {
     concatenate![Axis(0), Array1::from(features.cls.clone()), mean]
 }
 
-/// The head's tokens of a picture.
-fn describe(encoder: &mut Encoder, head: &mut dyn VisionHead, pixels: Pixels, cancel: &Cancel) -> Result<Features> {
-    let encoded = encoder.forward(&pixels, &[], cancel)?;
-    head.forward(&encoded.output, &Run::from(cancel))
-}
-
 /// Cosines between patches and unit vectors, `[classes, dim]`.
-fn cosines(features: &Features, classes: &Array2<f32>) -> PatchScores {
-    let (rows, cols) = (features.patch.rows, features.patch.cols);
-    let mut patches = features.patch.data.clone();
+fn cosines(features: &FeatureGrid, classes: &Array2<f32>) -> Result<PatchScores> {
+    let &FeatureGrid { rows, cols, .. } = features;
+    if features.dim() != classes.ncols() {
+        return Err(TextError::Patches { text: classes.ncols(), patch: features.dim() }.into());
+    }
+    let mut patches = features.data.clone();
     for mut patch in patches.rows_mut() {
         let unit = unit(patch.view());
         patch.assign(&unit);
@@ -170,7 +186,7 @@ fn cosines(features: &Features, classes: &Array2<f32>) -> PatchScores {
     for row in patches.axis_chunks_iter(Axis(0), cols) {
         cosines.extend(classes.dot(&row.t()).iter());
     }
-    PatchScores { rows, cols, cosines }
+    Ok(PatchScores { rows, cols, cosines })
 }
 
 #[cfg(test)]
@@ -179,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_long_side_loses_its_fraction() {
-        let sizes = [((640, 480), (682, 512)), ((480, 640), (512, 682)), ((2048, 2048), (512, 512)), ((3, 1), (1536, 512))];
+        let sizes =
+            [((640, 480), (682, 512)), ((480, 640), (512, 682)), ((2048, 2048), (512, 512)), ((3, 1), (1536, 512))];
         for (picture, expected) in sizes {
             assert_eq!(short_side(512, picture).expect("it fits"), expected, "{picture:?}");
         }

@@ -48,8 +48,7 @@ pub fn stretch(pixels: Pixels, patch: usize) -> Pixels {
     let mut data = Vec::with_capacity(3 * width * height);
     for plane in pixels.data.chunks_exact(pixels.width * pixels.height) {
         let narrow = plane.chunks_exact(pixels.width);
-        let wide: Vec<f32> =
-            narrow.flat_map(|row| columns.iter().map(|taps| taps.sum(|index| row[index]))).collect();
+        let wide: Vec<f32> = narrow.flat_map(|row| columns.iter().map(|taps| taps.sum(|index| row[index]))).collect();
         for y in 0..height {
             let taps = Taps::at(y, pixels.height, height);
             data.extend((0..width).map(|x| taps.sum(|index| wide[index * width + x])));
@@ -114,8 +113,22 @@ mod tests {
     fn stretching_is_torchs() {
         // torch.nn.functional.interpolate(torch.tensor([[[[0., 1., 5.], [2., -4., 3.]]]]), (4, 4), mode="bicubic")
         let expected = [
-            -0.335_706_7, 0.496_259_7, 3.045_705_8, 5.475_336, 0.495_182, -0.435_794_83, 1.489_147_2, 4.882_770_5,
-            1.863_704_7, -1.970_943_5, -1.074_596_4, 3.906_780_2, 2.694_593_4, -2.902_998, -2.631_155, 3.314_214_7,
+            -0.335_706_7,
+            0.496_259_7,
+            3.045_705_8,
+            5.475_336,
+            0.495_182,
+            -0.435_794_83,
+            1.489_147_2,
+            4.882_770_5,
+            1.863_704_7,
+            -1.970_943_5,
+            -1.074_596_4,
+            3.906_780_2,
+            2.694_593_4,
+            -2.902_998,
+            -2.631_155,
+            3.314_214_7,
         ];
         let plane = [0.0, 1.0, 5.0, 2.0, -4.0, 3.0];
         let found = stretch(Pixels { width: 3, height: 2, data: plane.repeat(3) }, 4);

@@ -72,8 +72,8 @@ impl Tokenizer {
     }
 
     fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let vocabulary = Vocabulary::parse(bytes)
-            .map_err(|reason| TextError::Vocabulary { path: path.to_path_buf(), reason })?;
+        let vocabulary =
+            Vocabulary::parse(bytes).map_err(|reason| TextError::Vocabulary { path: path.to_path_buf(), reason })?;
         Ok(Self { vocabulary, sha256: hash::hex(&hash::of_bytes(bytes)) })
     }
 

@@ -218,7 +218,8 @@ fn restore_byte_a0(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
     while let [first, tail @ ..] = rest {
         let behind = tail.strip_prefix(b" ");
-        let is_word = |behind: &[u8]| ![&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|p| behind.starts_with(p));
+        let is_word =
+            |behind: &[u8]| ![&b" "[..], b"quele", b"quela", b"quilo", b"s "].iter().any(|p| behind.starts_with(p));
         match behind {
             Some(behind) if *first == 0xc3 && is_word(behind) => {
                 spaced.extend_from_slice(b"\xc3\xa0 ");
