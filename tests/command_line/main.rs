@@ -8,3 +8,4 @@ mod devices;
 mod features;
 mod robustness;
 mod support;
+mod text;

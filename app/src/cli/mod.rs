@@ -45,6 +45,7 @@ Examples:
   dinoscope similarity cat.jpg --point 320,200 -o cat.png   what looks like this patch?
   dinoscope pca *.jpg -o colours --joint                    features as colours
   dinoscope match left.jpg right.jpg -o matches.png         which patch is where?
+  dinoscope segment cat.jpg --model vitl16 --text cat --text sofa -o words.png    what is where, in words?
   dinoscope features *.jpg -o features --layers 5,11        features for your own program
 
 Every subcommand has its own examples: dinoscope help similarity";

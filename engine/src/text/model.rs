@@ -1,12 +1,13 @@
 //! dino.txt, ready to use: tokenizer, text tower and vision head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 use super::{Templates, TextCache, TextError, Tokenizer, Tokens, WEIGHTS_FILE, phrases};
+use crate::analysis::AnalysisError;
 use crate::backend::candle::{CandleHead, CandleTower};
 use crate::backend::wgpu::{Placement, WgpuHead, WgpuTower};
 use crate::backend::{Dtype, OpenDevice, Run, TextTower, VisionHead};
@@ -114,7 +115,7 @@ impl DinoTxt {
     ///
     /// # Errors
     /// [`TextError::Tokens`] where the vocabulary is not the tower's, [`TextError::NotDinotxt`] where there is no tower;
-    /// else as [`DinoTxt::head`], and [`crate::Error::Cancelled`].
+    /// [`AnalysisError::NotFinite`]; else as [`DinoTxt::head`], and [`crate::Error::Cancelled`].
     pub fn encode(&mut self, tokens: &[Tokens], cancel: &Cancel, progress: &dyn Fn(Progress)) -> Result<Array2<f32>> {
         let told = |done: usize| {
             let total = Some(tokens.len() as u64);
@@ -132,6 +133,9 @@ impl DinoTxt {
             for indices in indices.chunks((TOKENS_AT_ONCE / len).max(1)) {
                 let ids: Vec<u32> = indices.iter().flat_map(|&index| &tokens[index].0[..len]).copied().collect();
                 let found = tower.forward(&ids, len, &Run::from(cancel))?;
+                if !found.iter().all(|number| number.is_finite()) {
+                    return Err(AnalysisError::NotFinite.into());
+                }
                 for (&index, vector) in indices.iter().zip(found.rows()) {
                     vectors.row_mut(index).assign(&vector);
                 }
@@ -155,14 +159,13 @@ impl DinoTxt {
     ) -> Result<ClassVectors> {
         phrases::check(phrases)?;
         let dim = self.weights.tower()?.outputs();
+        // The first half of a vector goes with CLS, the second with patches.
+        let half = dim / 2;
         let set = self.set(templates)?;
-        let len = dim + dim / 2;
-        let mut missing: Vec<&String> = Vec::new();
-        for phrase in phrases {
-            if self.cache.get(&set, phrase, len).is_none() && !missing.contains(&phrase) {
-                missing.push(phrase);
-            }
-        }
+        let len = dim + (dim - half);
+        let mut seen = HashSet::new();
+        let distinct = phrases.iter().filter(|phrase| seen.insert(phrase.as_str()));
+        let missing: Vec<&String> = distinct.filter(|phrase| self.cache.get(&set, phrase, len).is_none()).collect();
         let mut done = 0;
         for some in missing.chunks((PROMPTS_AT_ONCE / templates.count()).max(1)) {
             let prompts = some.iter().flat_map(|phrase| templates.fill(phrase));
@@ -178,17 +181,14 @@ impl DinoTxt {
                     unit(sum.unwrap_or_default().view())
                 };
                 let picture = mean(&unit);
-                let patch = mean(&|vector| unit(vector.slice(s![dim - dim / 2..])));
+                let patch = mean(&|vector| unit(vector.slice(s![half..])));
                 self.cache.put(&set, phrase, picture.into_iter().chain(patch).collect());
             }
         }
-        let mut vectors = ClassVectors {
-            picture: Array2::zeros((phrases.len(), dim)),
-            patch: Array2::zeros((phrases.len(), dim / 2)),
-        };
+        let (picture, patch) = (Array2::zeros((phrases.len(), dim)), Array2::zeros((phrases.len(), dim - half)));
+        let mut vectors = ClassVectors { picture, patch };
         for (index, phrase) in phrases.iter().enumerate() {
-            let numbers =
-                self.cache.get(&set, phrase, len).map(ArrayView1::from).unwrap_or_else(|| [].as_slice().into());
+            let numbers = ArrayView1::from(self.cache.get(&set, phrase, len).expect("it was there or is new"));
             vectors.picture.row_mut(index).assign(&numbers.slice(s![..dim]));
             vectors.patch.row_mut(index).assign(&numbers.slice(s![dim..]));
         }

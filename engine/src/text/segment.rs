@@ -8,9 +8,10 @@ use super::model::unit;
 use super::scores::PatchScores;
 use super::windows::{cut, stretch, windows};
 use super::{ClassVectors, Scores, TextError};
+use crate::analysis::AnalysisError;
 use crate::backend::{Run, VisionHead};
 use crate::encoder::Encoder;
-use crate::features::{FeatureGrid, Features};
+use crate::features::{FeatureGrid, Features, Geometry};
 use crate::image::{Filter, Normalisation, Picture, PictureError, Pixels, Preprocessing, SizeRule, resample, size};
 use crate::{Cancel, Progress, Result};
 
@@ -106,7 +107,7 @@ fn short_side(side: usize, (width, height): (usize, usize)) -> Result<(usize, us
 /// Scores of every class everywhere in a picture.
 ///
 /// # Errors
-/// [`TextError::Windows`]; as [`Preprocessing::apply`], [`crate::backend::Backbone::forward`] and
+/// [`TextError::Windows`], [`AnalysisError::NotFinite`]; as [`Preprocessing::apply`], [`crate::backend::Backbone::forward`] and
 /// [`VisionHead::forward`].
 pub fn segment(
     encoder: &mut Encoder,
@@ -145,6 +146,14 @@ pub fn segment(
     }
 }
 
+/// Scores of a picture that is described already: `patches` are those of [`PatchSource`], and lie as `geometry` says.
+///
+/// # Errors
+/// [`TextError::Patches`], [`AnalysisError::NotFinite`].
+pub fn score_patches(patches: &FeatureGrid, geometry: &Geometry, classes: &ClassVectors) -> Result<Scores> {
+    Ok(Scores::whole(geometry.picture, geometry.covered, cosines(patches, &classes.patch)?))
+}
+
 /// Cosine of the whole picture to each class.
 ///
 /// # Errors
@@ -161,6 +170,9 @@ pub fn classify(
     let (pixels, _) = options.apply(picture, patch)?;
     let features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
     let features = head.forward(&features, &Run::from(cancel))?;
+    if !features.is_finite() {
+        return Err(AnalysisError::NotFinite.into());
+    }
     Ok(classes.picture.dot(&unit(picture_vector(&features).view())).to_vec())
 }
 
@@ -176,6 +188,9 @@ fn cosines(features: &FeatureGrid, classes: &Array2<f32>) -> Result<PatchScores>
     let &FeatureGrid { rows, cols, .. } = features;
     if features.dim() != classes.ncols() {
         return Err(TextError::Patches { text: classes.ncols(), patch: features.dim() }.into());
+    }
+    if !features.data.iter().all(|number| number.is_finite()) {
+        return Err(AnalysisError::NotFinite.into());
     }
     let mut patches = features.data.clone();
     for mut patch in patches.rows_mut() {
