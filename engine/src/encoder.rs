@@ -197,14 +197,13 @@ fn place(
     window: Option<&Gpu>,
     run: &Run<'_>,
 ) -> Result<Placed> {
+    let dtype = device.dtype(asked);
     match device {
         OpenDevice::Candle { device, name } => {
-            let dtype = asked.unwrap_or(if device.is_cpu() { Dtype::F32 } else { Dtype::F16 });
             let backbone = Box::new(CandleBackbone::load(weights, device, dtype, run)?);
             Ok(Placed { backbone, device: name, dtype, recovery: None })
         }
         OpenDevice::Wgpu(gpu) => {
-            let dtype = asked.unwrap_or_else(|| WgpuBackbone::default_dtype(&gpu));
             let placement = Placement { dtype, budget: u64::MAX };
             let backbone = Box::new(WgpuBackbone::load(&gpu, weights, placement, run)?);
             let recovery = Some(Recovery::new(weights, &gpu, window, dtype, asked));

@@ -7,6 +7,7 @@ use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
+use crate::text::TextError;
 use crate::tracking::TrackingError;
 use crate::video::VideoError;
 
@@ -44,6 +45,9 @@ pub enum Error {
     /// Labels cannot be read, or do not fit the clip.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
+    /// Texts could not be compared with a picture.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A device was asked for that this program or machine does not offer.
     #[error("device {device}: {reason}")]
     Device {

@@ -22,6 +22,7 @@ pub mod model;
 pub mod output;
 pub mod progress;
 mod recovery;
+pub mod text;
 pub mod tracking;
 pub mod video;
 

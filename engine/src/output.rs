@@ -79,7 +79,47 @@ pub fn write_npy_values(path: &Path, shape: &[usize], values: &[f32]) -> Result<
 }
 
 /// Name, shape and values in row-major order of a tensor to be written.
-pub type NamedTensor<'a> = (&'a str, &'a [usize], &'a [f32]);
+pub type NamedTensor<'a> = (&'a str, &'a [usize], Numbers<'a>);
+
+/// Values of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    /// Floats.
+    F32(&'a [f32]),
+    /// Integers.
+    I64(&'a [i64]),
+}
+
+impl Numbers<'_> {
+    /// As safetensors names their type.
+    fn dtype(self) -> &'static str {
+        match self {
+            Self::F32(_) => "F32",
+            Self::I64(_) => "I64",
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::I64(values) => values.len(),
+        }
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Self::F32(values) => size_of_val(values),
+            Self::I64(values) => size_of_val(values),
+        }
+    }
+
+    fn write(self, writer: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::F32(values) => values.iter().try_for_each(|value| writer.write_all(&value.to_le_bytes())),
+            Self::I64(values) => values.iter().try_for_each(|value| writer.write_all(&value.to_le_bytes())),
+        }
+    }
+}
 
 /// Writes tensors and metadata as safetensors, in the order given; the same content gives the same bytes.
 ///
@@ -94,8 +134,9 @@ pub fn write_safetensors(path: &Path, tensors: &[NamedTensor<'_>], metadata: &Me
     let mut start = 0;
     for &(name, shape, values) in tensors {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "tensor {name} has shape {shape:?}");
-        let end = start + size_of_val(values);
-        header.insert(name.to_owned(), json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]}));
+        let end = start + values.size();
+        let entry = json!({"dtype": values.dtype(), "shape": shape, "data_offsets": [start, end]});
+        header.insert(name.to_owned(), entry);
         start = end;
     }
     let mut header = Value::Object(header).to_string();
@@ -104,10 +145,7 @@ pub fn write_safetensors(path: &Path, tensors: &[NamedTensor<'_>], metadata: &Me
     write_atomically(path, |writer| {
         writer.write_all(&(header.len() as u64).to_le_bytes())?;
         writer.write_all(header.as_bytes())?;
-        for value in tensors.iter().flat_map(|(_, _, values)| *values) {
-            writer.write_all(&value.to_le_bytes())?;
-        }
-        Ok(())
+        tensors.iter().try_for_each(|(_, _, values)| values.write(writer))
     })
 }
 
@@ -185,14 +223,15 @@ mod tests {
         let path = folder.path().join("a.safetensors");
         let metadata = [("model", "demo \"ä\"".to_owned()), ("size", "64x48".to_owned())];
         let tensors: [NamedTensor<'_>; 2] =
-            [("patch", &[1, 2, 2], &[1.0, -2.0, 0.5, 4.0]), ("registers", &[0, 2], &[])];
+            [("patch", &[1, 2, 2], Numbers::F32(&[1.0, -2.0, 0.5, 4.0])), ("tokens", &[0, 2], Numbers::I64(&[]))];
         write_safetensors(&path, &tensors, &metadata).expect("written");
         let bytes = fs::read(&path).expect("read");
         let read = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
         let patch = read.tensor("patch").expect("a tensor");
         assert_eq!(patch.shape(), [1, 2, 2]);
         assert_eq!(patch.data(), [1.0f32, -2.0, 0.5, 4.0].map(f32::to_le_bytes).as_flattened());
-        assert_eq!(read.tensor("registers").expect("a tensor").shape(), [0, 2]);
+        let tokens = read.tensor("tokens").expect("a tensor");
+        assert_eq!((tokens.shape(), tokens.dtype()), (&[0, 2][..], safetensors::Dtype::I64));
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).expect("metadata");
         assert_eq!(header.metadata().as_ref().expect("strings")["model"], "demo \"ä\"");
     }

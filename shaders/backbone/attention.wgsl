@@ -1,9 +1,10 @@
-// softmax(Q · Kᵀ) · V per head with online softmax: no row of scores is ever whole. One workgroup has 64 queries of a
-// head and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8
-// numbers of the result.
+// softmax(Q · Kᵀ) · V per sequence and head with online softmax: no row of scores is ever whole. One workgroup has 64
+// queries of a head and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries
+// by 4 or 8 numbers of the result.
 
 // Keep in sync with `AttentionUniforms` in engine/src/backend/wgpu/kernels/attention.rs.
 struct Uniforms {
+    // Of a sequence.
     tokens: u32,
     // Numbers of all heads together, by four.
     width: u32,
@@ -14,10 +15,11 @@ struct Uniforms {
 
 @group(0) @binding(0) var<uniform> uniforms: Uniforms;
 // Queries are scaled by log2(e) / √head already: powers are those of two.
-@group(0) @binding(1) var<storage, read> qkv: array<Input4>;       // [tokens, 3 * width]: all queries, all keys, all values
-@group(0) @binding(2) var<storage, read_write> out: array<Input4>; // [tokens, width]
+@group(0) @binding(1) var<storage, read> qkv: array<Input4>;       // [sequences * tokens, 3 * width]: all queries, all keys, all values
+@group(0) @binding(2) var<storage, read_write> out: array<Input4>; // [sequences * tokens, width]
 
-// The program sets HEAD (numbers in a head, by four, at most 32) and TILE_DEPTH (by four, at most 8).
+// The program sets HEAD (numbers in a head, by four, at most 32), TILE_DEPTH (by four, at most 8) and CAUSAL (a token sees
+// itself and those before it alone).
 const SIDE = 16u;
 const STRIDE = SIDE + 1u;
 const LOWEST = -3.0e38;
@@ -27,8 +29,12 @@ const LOWEST = -3.0e38;
 var<workgroup> tiles: array<vec4f, 4u * SIDE * STRIDE>;
 var<workgroup> reduced: array<vec4f, SIDE * STRIDE>;
 
+// The first token of the workgroup's sequence.
+var<private> first_token: u32;
+
 fn part_at(token: u32, start: u32, depth: u32) -> vec4f {
-    return vec4f(qkv[min(token, uniforms.tokens - 1u) * 3u * uniforms.width + start + depth]);
+    let row = first_token + min(token, uniforms.tokens - 1u);
+    return vec4f(qkv[row * 3u * uniforms.width + start + depth]);
 }
 
 fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, start: u32) {
@@ -77,7 +83,7 @@ fn scale_rows(square: mat4x4f, scale: vec4f) -> mat4x4f {
 
 fn store(token: u32, head: u32, depth: u32, value: vec4f) {
     if (token < uniforms.tokens && depth < HEAD) {
-        out[token * uniforms.width + head * HEAD + depth] = to_input(value);
+        out[(first_token + token) * uniforms.width + head * HEAD + depth] = to_input(value);
     }
 }
 
@@ -88,8 +94,18 @@ fn store_square(token: u32, head: u32, depth: u32, square: mat4x4f) {
     store(token + 3u, head, depth, square[3]);
 }
 
+// Scores of a query with four keys from `key` on, the lowest where it does not see them.
+fn seen(scores: vec4f, key: u32, query: u32) -> vec4f {
+    var end = uniforms.tokens;
+    if (CAUSAL) {
+        end = min(end, query + 1u);
+    }
+    return select(vec4f(LOWEST), scores, vec4u(key, key + 1u, key + 2u, key + 3u) < vec4u(end));
+}
+
 @compute @workgroup_size(256)
 fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+    first_token = group.z * uniforms.tokens;
     let first_query = 4u * SIDE * group.x;
     let head = group.y;
     let query_start = head * HEAD;
@@ -124,13 +140,12 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
             }
         }
         let key = first_key + 4u * col;
-        let is_key = vec4u(key, key + 1u, key + 2u, key + 3u) < vec4u(uniforms.tokens);
         // By keys, each a vector over the queries.
         let by_key = transpose(mat4x4f(
-            select(vec4f(LOWEST), scores[0], is_key),
-            select(vec4f(LOWEST), scores[1], is_key),
-            select(vec4f(LOWEST), scores[2], is_key),
-            select(vec4f(LOWEST), scores[3], is_key),
+            seen(scores[0], key, first_query + 4u * row),
+            seen(scores[1], key, first_query + 4u * row + 1u),
+            seen(scores[2], key, first_query + 4u * row + 2u),
+            seen(scores[3], key, first_query + 4u * row + 3u),
         ));
         let mine = max(max(by_key[0], by_key[1]), max(by_key[2], by_key[3]));
         let greatest_now = max(greatest, greatest_of_rows(row, col, mine));

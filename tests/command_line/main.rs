@@ -8,4 +8,5 @@ mod devices;
 mod features;
 mod robustness;
 mod support;
+mod text;
 mod video;

@@ -47,20 +47,52 @@ impl Workplace {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_without(arguments, &[])
+        self.run_in(&[], &[], arguments)
     }
 
     /// Without some variables of the environment.
     pub fn run_without(&self, arguments: &[&str], variables: &[&str]) -> Ran {
+        self.run_in(&[], variables, arguments)
+    }
+
+    /// With these environment variables.
+    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        self.run_in(variables, &[], arguments)
+    }
+
+    fn run_in(&self, with: &[(&str, &str)], without: &[&str], arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dinoscope"));
-        variables.iter().for_each(|variable| {
+        without.iter().for_each(|variable| {
             command.env_remove(variable);
         });
-        let output = command.args(arguments).current_dir(self.0.path()).output().expect("the program starts");
+        let command = command.args(arguments).envs(with.iter().copied()).current_dir(self.0.path());
+        let output = command.output().expect("the program starts");
         Ran {
             status: output.status.code().expect("an exit status"),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// The most memory that a run had at once, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self, arguments: &[&str]) -> u64 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dinoscope"));
+        command.args(arguments).arg("--quiet").env("XDG_CACHE_HOME", self.path("cache")).current_dir(self.0.path());
+        let mut child = command.spawn().expect("the program starts");
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        loop {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            peak = line.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).map_or(peak, |kilobytes| kilobytes << 10);
+            match child.try_wait().expect("a child") {
+                Some(status) => {
+                    assert!(status.success() && peak > 0);
+                    return peak;
+                }
+                None => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
         }
     }
 

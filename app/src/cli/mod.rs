@@ -1,10 +1,12 @@
 //! The command line: what is parsed, and which file executes it.
 
 mod bench;
+mod classify;
 mod completions;
 mod context;
 mod doctor;
 mod drawing;
+mod encode_text;
 mod exit;
 mod features;
 mod logger;
@@ -16,7 +18,9 @@ mod pca;
 mod pictures;
 mod pipeline;
 mod point;
+mod segment;
 mod similarity;
+mod text;
 mod track;
 
 use std::path::PathBuf;
@@ -43,6 +47,7 @@ Examples:
   dinoscope pca *.jpg -o colours --joint                    features as colours
   dinoscope match left.jpg right.jpg -o matches.png         which patch is where?
   dinoscope track dog.mp4 --mask first.png -o dog.tracked.mp4  objects followed through a video
+  dinoscope segment cat.jpg --model vitl16 --text cat --text sofa -o words.png    what is where, in words?
   dinoscope features *.jpg -o features --layers 5,11        features for your own program
 
 Every subcommand has its own examples: dinoscope help similarity";
@@ -76,6 +81,9 @@ enum Command {
     Pca(pca::PcaArgs),
     Match(matching::MatchArgs),
     Track(track::TrackArgs),
+    Segment(segment::SegmentArgs),
+    Classify(classify::ClassifyArgs),
+    EncodeText(encode_text::EncodeTextArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
     Doctor(doctor::DoctorArgs),
@@ -103,7 +111,14 @@ fn execute(
     #[cfg(target_os = "linux")]
     if matches!(context.options.device, DeviceChoice::Auto | DeviceChoice::Wgpu(_))
         && let Some(
-            Command::Features(_) | Command::Similarity(_) | Command::Pca(_) | Command::Match(_) | Command::Track(_),
+            Command::Features(_)
+            | Command::Similarity(_)
+            | Command::Pca(_)
+            | Command::Match(_)
+            | Command::Track(_)
+            | Command::Segment(_)
+            | Command::Classify(_)
+            | Command::EncodeText(_),
         ) = command
     {
         doctor::keep_graphics_quiet();
@@ -120,6 +135,9 @@ fn execute(
         Some(Command::Pca(args)) => pca::run(&args, context),
         Some(Command::Match(args)) => matching::run(&args, context),
         Some(Command::Track(args)) => track::run(&args, context),
+        Some(Command::Segment(args)) => segment::run(&args, context),
+        Some(Command::Classify(args)) => classify::run(&args, context),
+        Some(Command::EncodeText(args)) => encode_text::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
         Some(Command::Models(args)) => models::run(&args, context),
         Some(Command::Doctor(args)) => doctor::run(&args, context),

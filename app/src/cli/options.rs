@@ -35,11 +35,11 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "TYPE", value_parser = parse_dtype)]
     pub dtype: Option<Dtype>,
 
-    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768]
+    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768; 512 for text]
     #[arg(long, global = true, value_name = "SIZE")]
     pub size: Option<SizeRule>,
 
-    /// Interpolation of the resize, antialiased [default: bilinear; track: bicubic]
+    /// Interpolation of the resize, antialiased [default: bilinear; bicubic for track and text]
     #[arg(long, global = true, value_name = "FILTER", value_enum)]
     pub resample: Option<Resample>,
 
@@ -116,15 +116,6 @@ impl CommonOptions {
         self.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE))
     }
 
-    /// How pictures are resized; `usual` where nothing was asked for.
-    pub fn filter_or(&self, usual: Filter) -> Filter {
-        match self.resample {
-            None => usual,
-            Some(Resample::Bilinear) => Filter::Bilinear,
-            Some(Resample::Bicubic) => Filter::Bicubic,
-        }
-    }
-
     /// Refuses a `--size WxH` that no picture can be brought to for a model of this stride.
     pub fn check_size(&self, stride: usize) -> Result<()> {
         match self.size {
@@ -139,12 +130,25 @@ impl CommonOptions {
     pub fn preprocessing(&self, trained_with: Normalisation) -> Preprocessing {
         Preprocessing {
             size: self.size_rule(),
-            filter: self.filter_or(Filter::Bilinear),
-            normalisation: match self.normalize {
-                Some(Normalize::Web) => Normalisation::WEB,
-                Some(Normalize::Sat) => Normalisation::SATELLITE,
-                None => trained_with,
-            },
+            filter: self.filter().unwrap_or(Filter::Bilinear),
+            normalisation: self.normalisation(trained_with),
+        }
+    }
+
+    /// Interpolation of the resize, where it was given.
+    pub fn filter(&self) -> Option<Filter> {
+        self.resample.map(|resample| match resample {
+            Resample::Bilinear => Filter::Bilinear,
+            Resample::Bicubic => Filter::Bicubic,
+        })
+    }
+
+    /// Mean and deviation of the input for weights that expect `trained_with`.
+    pub fn normalisation(&self, trained_with: Normalisation) -> Normalisation {
+        match self.normalize {
+            Some(Normalize::Web) => Normalisation::WEB,
+            Some(Normalize::Sat) => Normalisation::SATELLITE,
+            None => trained_with,
         }
     }
 }

@@ -107,6 +107,11 @@ impl Origin {
         metadata::input_size(self.stride, geometry)
     }
 
+    /// The pairs that go into a file made from one picture in several parts.
+    pub fn metadata_without_size(&self) -> Vec<(&'static str, String)> {
+        metadata::of_model(&self.provenance)
+    }
+
     /// The pairs that go into a file made from one picture.
     pub fn metadata(&self, geometry: &Geometry) -> Vec<(&'static str, String)> {
         metadata::of(&self.provenance, self.stride, geometry)

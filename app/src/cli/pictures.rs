@@ -121,10 +121,22 @@ pub fn for_each<Encoded: Send, Written: Send>(
     infer: impl FnMut(&Input, Prepared) -> Result<Encoded>,
     write: impl FnMut(&Input, Encoded) -> Result<Written> + Send,
 ) -> Result<Outcome<Written>> {
+    for_each_read(inputs, context, stage, |input| prepare.picture(input.read()?), infer, write)
+}
+
+/// As [`for_each`], with another first stage.
+pub fn for_each_read<Decoded: Send, Encoded: Send, Written: Send>(
+    inputs: &[Input],
+    context: &Context,
+    stage: &str,
+    read: impl Fn(&Input) -> Result<Decoded> + Send,
+    infer: impl FnMut(&Input, Decoded) -> Result<Encoded>,
+    write: impl FnMut(&Input, Encoded) -> Result<Written> + Send,
+) -> Result<Outcome<Written>> {
     let bar = context.progress_bar(stage, Some(inputs.len() as u64));
     let results = Pipeline { cancel: &context.cancel, strict: context.options.strict }.run(
         inputs,
-        |input| prepare.picture(input.read()?),
+        read,
         infer,
         write,
         |input, result| finished(&bar, input, result),

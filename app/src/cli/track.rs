@@ -184,7 +184,7 @@ fn session(args: &TrackArgs, context: &Context, encoder: &Encoder, video: &Video
     let Preprocessing { normalisation, .. } = context.options.preprocessing(trained_with);
     let settings = SessionSettings {
         size: context.options.size.unwrap_or(SizeRule::ShortSide(DEFAULT_SIZE)),
-        filter: context.options.filter_or(Filter::Bicubic),
+        filter: context.options.filter().unwrap_or(Filter::Bicubic),
         normalisation,
         memory: MEMORY,
         disk: 0,

@@ -9,10 +9,12 @@ pub mod wgpu;
 pub use open::{OpenDevice, device_choices};
 pub use run::Run;
 
-use crate::features::Encoded;
+use ndarray::Array2;
+
+use crate::features::{Encoded, Features};
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::{PictureError, Pixels};
-use crate::model::ModelConfig;
+use crate::model::{HeadConfig, ModelConfig, TowerConfig};
 use crate::{Error, Result};
 
 /// A backbone with its weights on a device.
@@ -45,6 +47,33 @@ pub trait Backbone: Send {
     }
 }
 
+/// dino.txt's vision head with its weights on a device: brings a backbone's features into the space of texts.
+pub trait VisionHead: Send {
+    /// Its architecture.
+    fn config(&self) -> &HeadConfig;
+
+    /// Reads CLS, registers and patches of a backbone's last layer (after its final norm) together, and gives as many.
+    ///
+    /// # Errors
+    /// [`crate::Error::Tensor`] and [`crate::Error::Gpu`] where the device has no room, [`crate::Error::Cancelled`].
+    fn forward(&mut self, features: &Features, run: &Run<'_>) -> Result<Features>;
+}
+
+/// dino.txt's text tower with its weights on a device.
+pub trait TextTower: Send {
+    /// Its architecture.
+    fn config(&self) -> &TowerConfig;
+
+    /// Vectors of texts, `[texts, outputs]`, as the tower gives them.
+    ///
+    /// `ids` holds texts of `len` tokens each, one behind the other, cut off behind the token that features are taken
+    /// at: none sees what comes later.
+    ///
+    /// # Errors
+    /// As [`VisionHead::forward`].
+    fn forward(&mut self, ids: &[u32], len: usize, run: &Run<'_>) -> Result<Array2<f32>>;
+}
+
 /// What [`Backbone::tune`] has tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
@@ -71,6 +100,16 @@ fn check_request(config: &ModelConfig, pixels: &Pixels, layers: &[usize]) -> Res
         Some(&layer) => Err(Error::Layer { layer, last: config.layers() - 1 }),
         None => Ok(()),
     }
+}
+
+/// Tokens of texts of `len` each as the blocks read them: their embeddings and positions added, `[ids, dim]`.
+fn embed(ids: &[u32], len: usize, dim: usize, embedding: &[f32], positions: &[f32]) -> Vec<f32> {
+    let mut tokens = Vec::with_capacity(ids.len() * dim);
+    for (at, &id) in ids.iter().enumerate() {
+        let (token, position) = (&embedding[id as usize * dim..][..dim], &positions[at % len * dim..][..dim]);
+        tokens.extend(token.iter().zip(position).map(|(token, position)| token + position));
+    }
+    tokens
 }
 
 /// A convolution's weight `[outputs, channels, taps]` as `[outputs, taps, channels]`.

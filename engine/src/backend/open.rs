@@ -3,11 +3,13 @@
 use candle_core::Device;
 
 use super::candle::{open_cuda, open_metal};
+use super::wgpu::WgpuBackbone;
 use super::{DeviceChoice, Dtype};
 use crate::gpu::Gpu;
 use crate::{Error, Result};
 
 /// A device that a model can be put on.
+#[derive(Clone)]
 pub enum OpenDevice {
     /// Through candle.
     Candle {
@@ -40,6 +42,15 @@ impl OpenDevice {
                 None => Gpu::named(name).map(Self::Wgpu).map_err(|names| not_among(name, &names)),
             },
         }
+    }
+
+    /// The type of weights and matrix inputs: that one, else what this device runs well.
+    pub fn dtype(&self, asked: Option<Dtype>) -> Dtype {
+        asked.unwrap_or_else(|| match self {
+            Self::Candle { device, .. } if device.is_cpu() => Dtype::F32,
+            Self::Candle { .. } => Dtype::F16,
+            Self::Wgpu(gpu) => WgpuBackbone::default_dtype(gpu),
+        })
     }
 
     fn cpu() -> Self {

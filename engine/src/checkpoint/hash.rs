@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::open::unreadable;
 use crate::{Cancel, Result};
 
-pub(super) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
@@ -27,6 +27,6 @@ pub(super) fn of_file(path: &Path, cancel: &Cancel) -> Result<[u8; 32]> {
     }
 }
 
-pub(super) fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -95,7 +95,7 @@ fn convnext(shapes: &Shapes, sidecar: &Sidecar) -> Result<ConvNextConfig, String
 const MAX_SIZE: usize = 1 << 20;
 
 /// The shape of a tensor that must be there with that many axes.
-fn sizes<'a, const RANK: usize>(shapes: &'a Shapes, name: &str) -> Result<&'a [usize; RANK], String> {
+pub(super) fn sizes<'a, const RANK: usize>(shapes: &'a Shapes, name: &str) -> Result<&'a [usize; RANK], String> {
     let shape = shapes.get(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
     let shape: &[usize; RANK] = shape
         .as_slice()
@@ -108,7 +108,7 @@ fn sizes<'a, const RANK: usize>(shapes: &'a Shapes, name: &str) -> Result<&'a [u
 }
 
 /// How many blocks there are: `{prefix}{i}.{name}` for every i from 0, without a gap.
-fn count(shapes: &Shapes, prefix: &str, name: &str) -> Result<usize, String> {
+pub(super) fn count(shapes: &Shapes, prefix: &str, name: &str) -> Result<usize, String> {
     let missing = |i: usize| format!("it has no tensor `{prefix}{i}.{name}`");
     let contiguous = (0..).take_while(|i| shapes.contains_key(&format!("{prefix}{i}.{name}"))).count();
     let index = |key: &String| key.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();

@@ -6,8 +6,9 @@
 //! Nothing in a file is ever executed, and no size it states is believed before it was compared with the bytes that
 //! are there.
 
+mod dinotxt;
 mod element;
-mod hash;
+pub(crate) mod hash;
 mod infer;
 mod inspect;
 mod layout;
@@ -24,11 +25,21 @@ mod zip;
 
 use std::path::PathBuf;
 
+pub use dinotxt::{DinotxtPart, DinotxtWeights};
 pub use element::ElementType;
 pub use inspect::{Inspection, TensorInfo};
 pub use layout::Layout;
 pub use open::{Checkpoint, Tensor};
 pub use weights::Weights;
+
+/// Where a network's tensors come from, under the names of Meta's backbones: `blocks.0.attn.qkv.weight`.
+pub trait TensorSource: Send + Sync {
+    /// One tensor as f32, row-major.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] where it is missing, has another shape (expected and got are named) or holds NaN or infinity.
+    fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError>;
+}
 
 /// Why a checkpoint could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,8 @@ use crate::image::Normalisation;
 pub(super) struct Sidecar {
     /// Attention heads.
     pub(super) heads: Option<usize>,
+    /// Attention heads of dino.txt's text tower.
+    pub(super) text_heads: Option<usize>,
     /// Epsilon of the layer norms.
     pub(super) norm_eps: Option<f64>,
     /// Base of the RoPE periods.
@@ -36,9 +38,10 @@ impl Sidecar {
         let processor = json(&folder.join("processor_config.json"))?;
         let (timm, pretrained) = (&config["model_args"], &config["pretrained_cfg"]);
         let positive = |value: &Value| value.as_f64().filter(|v| v.is_finite() && *v > 0.0);
-        let heads = config["num_attention_heads"].as_u64().or_else(|| timm["num_heads"].as_u64());
+        let count = |value: &Value| value.as_u64().and_then(|count| usize::try_from(count).ok());
         Ok(Self {
-            heads: heads.and_then(|heads| usize::try_from(heads).ok()),
+            heads: count(&config["num_attention_heads"]).or_else(|| count(&timm["num_heads"])),
+            text_heads: count(&config["text_config"]["num_attention_heads"]),
             norm_eps: positive(&config["layer_norm_eps"]),
             rope_base: positive(&config["rope_theta"])
                 .or_else(|| positive(&config["rope_parameters"]["rope_theta"]))

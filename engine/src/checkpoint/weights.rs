@@ -5,10 +5,11 @@ use std::f32::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::dinotxt;
 use super::infer::{self, Shapes};
 use super::layout::{Layout, Names, Part};
 use super::open::{Checkpoint, Tensor, unreadable};
-use super::{CheckpointError, Inspection, TensorInfo, random};
+use super::{CheckpointError, Inspection, TensorInfo, TensorSource, random};
 use crate::image::Normalisation;
 use crate::model::ModelConfig;
 use crate::{Cancel, Result};
@@ -87,8 +88,13 @@ impl Weights {
     fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self, CheckpointError> {
         let path = checkpoint.path().to_path_buf();
         let not_dinov3 = |reason: String| CheckpointError::NotDinov3 { path: path.clone(), reason };
-        let names = Names::detect(checkpoint.tensors().iter().map(|tensor| tensor.name.as_str())).ok_or_else(|| {
-            not_dinov3("it has neither a patch embedding (`patch_embed.proj.weight`) nor a ConvNeXt stem".into())
+        let stored_names = checkpoint.tensors().iter().map(|tensor| tensor.name.as_str());
+        let names = Names::detect(stored_names.clone()).ok_or_else(|| {
+            not_dinov3(if dinotxt::is_dinotxt(stored_names) {
+                "it holds dino.txt's text tower and vision head; give it by --dinotxt-weights".into()
+            } else {
+                "it has neither a patch embedding (`patch_embed.proj.weight`) nor a ConvNeXt stem".into()
+            })
         })?;
         let origins = origins(&checkpoint, &names);
         let shapes = shapes(&checkpoint, &origins);
@@ -242,6 +248,12 @@ impl Weights {
             Source::Random { .. } => Vec::new(),
         };
         Inspection::new(&self.path, self.layout, &self.config, tensors)
+    }
+}
+
+impl TensorSource for Weights {
+    fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        Weights::load(self, name, shape)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pictures of what an analysis found.
 
 mod canvas;
+pub mod classes;
 pub mod colormap;
 mod font;
 pub mod labels;
@@ -10,6 +11,7 @@ pub mod matching;
 pub mod overlay;
 mod palette;
 mod sample;
+mod text;
 
 pub use colormap::Colormap;
 pub use palette::Palette;

@@ -53,6 +53,41 @@ pub enum Ffn {
     },
 }
 
+/// A stack of transformer blocks that normalise before each branch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlocksConfig {
+    /// Width of a token.
+    pub dim: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads; each is `dim / heads` wide.
+    pub heads: usize,
+    /// Feed-forward network of a block.
+    pub ffn: Ffn,
+    /// Whether `attn.qkv` has a bias.
+    pub qkv_bias: bool,
+    /// Whether each branch is scaled per channel before it is added (`ls1`, `ls2`).
+    pub layer_scale: bool,
+    /// Epsilon of every layer norm.
+    pub norm_eps: f64,
+}
+
+impl BlocksConfig {
+    /// Width of an attention head.
+    pub fn head_dim(&self) -> usize {
+        self.dim / self.heads
+    }
+}
+
+impl Ffn {
+    /// Numbers between its layers.
+    pub fn hidden(self) -> usize {
+        match self {
+            Self::Mlp { hidden } | Self::SwiGlu { hidden } => hidden,
+        }
+    }
+}
+
 /// DINOv3 ConvNeXt (reference: `dinov3/models/convnext.py`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConvNextConfig {
@@ -116,6 +151,12 @@ impl VitConfig {
     /// Width of an attention head.
     pub fn head_dim(&self) -> usize {
         self.dim / self.heads
+    }
+
+    /// Its blocks.
+    pub fn blocks(&self) -> BlocksConfig {
+        let &Self { dim, depth, heads, ffn, qkv_bias, layer_scale, norm_eps, .. } = self;
+        BlocksConfig { dim, depth, heads, ffn, qkv_bias, layer_scale, norm_eps }
     }
 
     /// Tokens before the patches: CLS and registers.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Metadata, NamedTensor, write_safetensors};
+use super::{Metadata, NamedTensor, Numbers, write_safetensors};
 use crate::Result;
 use crate::features::Features;
 
@@ -38,7 +38,7 @@ pub fn write_features(
 ) -> Result<()> {
     let tensors = feature_tensors(output, layers);
     let borrowed: Vec<NamedTensor<'_>> =
-        tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice(), t.values.as_slice())).collect();
+        tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice(), Numbers::F32(&t.values))).collect();
     write_safetensors(path, &borrowed, metadata)
 }
 

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, bail};
+use rayon::prelude::*;
 
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::depthwise::Depthwise;
@@ -53,14 +54,14 @@ impl InplaceOp2 for FusedLinear {
     }
 }
 
-/// Attention on a joint `[tokens, 3 * dim]`.
+/// Attention on a joint `[sequences * tokens, 3 * dim]`.
 pub struct FusedAttention<'a> {
     /// This processor's.
     pub kernels: &'a dyn Kernels,
     /// Sizes.
     pub shape: AttentionShape,
-    /// Positions of the patches.
-    pub rope: &'a Rope,
+    /// Positions of the patches, where tokens have some.
+    pub rope: Option<&'a Rope>,
     /// Of this shape.
     pub scratch: RefCell<&'a mut Scratch>,
 }
@@ -70,10 +71,20 @@ impl InplaceOp2 for FusedAttention<'_> {
         "fused-attention"
     }
 
-    /// out: `[tokens, dim]`, qkv: `[tokens, 3 * dim]`
+    /// out: `[sequences * tokens, dim]`, qkv: `[sequences * tokens, 3 * dim]`
     fn cpu_fwd(&self, out: &mut CpuStorage, to: &Layout, qkv: &CpuStorage, from: &Layout) -> Result<()> {
         let (qkv, out) = (numbers(qkv, from)?, numbers_mut(out, to)?);
-        self.kernels.attention(qkv, self.shape, Some(self.rope), &mut self.scratch.borrow_mut(), out);
+        let Self { kernels, shape, rope, .. } = *self;
+        let len = shape.tokens * shape.dim();
+        if out.len() == len {
+            kernels.attention(qkv, shape, rope, &mut self.scratch.borrow_mut(), out);
+        } else {
+            // One short sequence does not keep all threads busy.
+            let sequences = qkv.par_chunks(3 * len).zip(out.par_chunks_mut(len));
+            sequences.for_each_init(Scratch::default, |scratch, (qkv, out)| {
+                kernels.attention(qkv, shape, rope, scratch, out);
+            });
+        }
         Ok(())
     }
 }

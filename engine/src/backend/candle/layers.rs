@@ -11,7 +11,7 @@ use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm};
 use crate::backend::cpu::{self, Kernels, Scratch};
 use crate::backend::{Dtype, Run};
-use crate::checkpoint::{CheckpointError, Weights};
+use crate::checkpoint::{CheckpointError, TensorSource};
 
 /// Scores that are held at once by attention on a GPU: 256 MB of f32.
 const SCORES: usize = 64 << 20;
@@ -61,7 +61,7 @@ fn candle_dtype(dtype: Dtype) -> DType {
 }
 
 /// Reads a layer norm over `dim` numbers.
-pub fn load_norm(weights: &Weights, name: &str, dim: usize, eps: f64) -> Result<Norm, CheckpointError> {
+pub fn load_norm(weights: &dyn TensorSource, name: &str, dim: usize, eps: f64) -> Result<Norm, CheckpointError> {
     Ok(Norm {
         weight: weights.load(&format!("{name}.weight"), &[dim])?,
         bias: weights.load(&format!("{name}.bias"), &[dim])?,
@@ -211,7 +211,7 @@ impl PlainLinear {
     }
 }
 
-/// Attention over one picture's tokens.
+/// Attention over the tokens of a picture, or of several texts of one length.
 pub enum Attention<'a> {
     /// One kernel; the result lives in `out`.
     Fused {
@@ -219,29 +219,37 @@ pub enum Attention<'a> {
         kernels: &'a dyn Kernels,
         /// Sizes.
         shape: AttentionShape,
-        /// Positions of the patches.
-        rope: Rope,
+        /// Positions of the patches, where tokens have some.
+        rope: Option<Rope>,
         /// Of this shape.
         scratch: Scratch,
-        /// `[tokens, dim]`
+        /// `[sequences * tokens, dim]`
         out: Buffer,
     },
     /// Candle's operations.
     Plain {
         /// Sizes.
         shape: AttentionShape,
-        /// Tokens before the patches.
-        prefix: usize,
-        /// `[patches, head_dim / 2]`
-        cos: Tensor,
-        /// `[patches, head_dim / 2]`
-        sin: Tensor,
+        /// Positions of the patches, where tokens have some.
+        rope: Option<PlainRope>,
+        /// 0 where a query sees a key, else -inf, `[tokens, tokens]`; `None` where it sees all.
+        mask: Option<Tensor>,
     },
 }
 
+/// Positions of the patches on a device.
+pub struct PlainRope {
+    /// Tokens before the patches.
+    prefix: usize,
+    /// `[patches, head_dim / 2]`
+    cos: Tensor,
+    /// `[patches, head_dim / 2]`
+    sin: Tensor,
+}
+
 impl<'a> Attention<'a> {
-    /// For pictures of that many tokens, whose patches lie as `rope` says.
-    pub fn new(shape: AttentionShape, rope: Rope, place: &'a Place) -> TensorResult<Self> {
+    /// For sequences of that many tokens; the patches of a picture lie as `rope` says.
+    pub fn new(shape: AttentionShape, rope: Option<Rope>, place: &'a Place) -> TensorResult<Self> {
         if let Some(kernels) = &place.kernels {
             let (scratch, out) = (Scratch::default(), Buffer::default());
             return Ok(Self::Fused { kernels: kernels.as_ref(), shape, rope, scratch, out });
@@ -251,20 +259,26 @@ impl<'a> Attention<'a> {
             let patches = numbers.len() / half;
             place.tensor(numbers, &[patches, half])
         };
-        Ok(Self::Plain { shape, prefix: rope.prefix, cos: table(rope.cos)?, sin: table(rope.sin)? })
+        let rope = rope.map(|Rope { cos, sin, prefix }| -> TensorResult<PlainRope> {
+            Ok(PlainRope { prefix, cos: table(cos)?, sin: table(sin)? })
+        });
+        let tokens = shape.tokens;
+        let seen = |at: usize| if at % tokens <= at / tokens { 0.0 } else { f32::NEG_INFINITY };
+        let mask = shape.is_causal.then(|| place.tensor((0..tokens * tokens).map(seen).collect(), &[tokens, tokens]));
+        Ok(Self::Plain { shape, rope: rope.transpose()?, mask: mask.transpose()? })
     }
 
-    /// `softmax(q kᵀ / √head_dim) v` with rotated q and k; `qkv` is `[tokens, 3 * dim]`, the result `[tokens, dim]`,
-    /// which the next call may overwrite.
+    /// `softmax(q kᵀ / √head_dim) v`, q and k being rotated where there is a RoPE; `qkv` is
+    /// `[sequences * tokens, 3 * dim]`, the result `[sequences * tokens, dim]`, which the next call may overwrite.
     pub fn forward(&mut self, qkv: &Tensor) -> TensorResult<Tensor> {
         match self {
             Self::Fused { kernels, shape, rope, scratch, out } => {
-                let out = out.get(&[shape.tokens, shape.heads * shape.head_dim])?;
-                let scratch = RefCell::new(scratch);
+                let out = out.get(&[qkv.dim(0)?, shape.dim()])?;
+                let (rope, scratch) = (rope.as_ref(), RefCell::new(scratch));
                 out.inplace_op2(qkv, &FusedAttention { kernels: *kernels, shape: *shape, rope, scratch })?;
                 Ok(out)
             }
-            Self::Plain { shape, prefix, cos, sin } => plain_attention(qkv, *shape, *prefix, cos, sin),
+            Self::Plain { shape, rope, mask } => plain_attention(qkv, *shape, rope.as_ref(), mask.as_ref()),
         }
     }
 }
@@ -272,34 +286,41 @@ impl<'a> Attention<'a> {
 fn plain_attention(
     qkv: &Tensor,
     shape: AttentionShape,
-    prefix: usize,
-    cos: &Tensor,
-    sin: &Tensor,
+    rope: Option<&PlainRope>,
+    mask: Option<&Tensor>,
 ) -> TensorResult<Tensor> {
-    let AttentionShape { tokens, heads, head_dim } = shape;
+    let AttentionShape { tokens, heads, head_dim, .. } = shape;
     let dtype = qkv.dtype();
-    // [3, heads, tokens, head_dim]
-    let qkv = qkv.reshape((tokens, 3, heads, head_dim))?.permute((1, 2, 0, 3))?.contiguous()?;
-    let rotate = |x: &Tensor| -> TensorResult<Tensor> {
+    let sequences = qkv.dim(0)? / tokens;
+    // [3, sequences * heads, tokens, head_dim]
+    let qkv = qkv.reshape((sequences, tokens, 3, heads, head_dim))?.permute((2, 0, 3, 1, 4))?.contiguous()?;
+    let qkv = qkv.reshape((3, sequences * heads, tokens, head_dim))?;
+    let rotate = |x: Tensor| -> TensorResult<Tensor> {
         let x = x.to_dtype(DType::F32)?;
-        let patches = x.narrow(1, prefix, tokens - prefix)?;
+        let Some(PlainRope { prefix, cos, sin }) = rope else { return Ok(x) };
+        let patches = x.narrow(1, *prefix, tokens - prefix)?;
         let (first, second) = (patches.narrow(2, 0, head_dim / 2)?, patches.narrow(2, head_dim / 2, head_dim / 2)?);
         let turned_first = (first.broadcast_mul(cos)? - second.broadcast_mul(sin)?)?;
         let turned_second = (second.broadcast_mul(cos)? + first.broadcast_mul(sin)?)?;
         let patches = Tensor::cat(&[turned_first, turned_second], 2)?;
-        Tensor::cat(&[x.narrow(1, 0, prefix)?, patches], 1)
+        Tensor::cat(&[x.narrow(1, 0, *prefix)?, patches], 1)
     };
-    let q = (rotate(&qkv.get(0)?)? / (head_dim as f64).sqrt())?.to_dtype(dtype)?.contiguous()?;
-    let keys = rotate(&qkv.get(1)?)?.to_dtype(dtype)?.transpose(1, 2)?.contiguous()?;
+    let q = (rotate(qkv.get(0)?)? / (head_dim as f64).sqrt())?.to_dtype(dtype)?.contiguous()?;
+    let keys = rotate(qkv.get(1)?)?.to_dtype(dtype)?.transpose(1, 2)?.contiguous()?;
     let values = qkv.get(2)?;
-    let rows_at_once = (SCORES / (heads * tokens)).clamp(1, tokens);
+    let rows_at_once = (SCORES / (sequences * heads * tokens)).clamp(1, tokens);
     let mut parts = Vec::new();
     for first in (0..tokens).step_by(rows_at_once) {
-        let queries = q.narrow(1, first, rows_at_once.min(tokens - first))?.contiguous()?;
-        let scores = queries.matmul(&keys)?.to_dtype(DType::F32)?;
+        let rows = rows_at_once.min(tokens - first);
+        let queries = q.narrow(1, first, rows)?.contiguous()?;
+        let mut scores = queries.matmul(&keys)?.to_dtype(DType::F32)?;
+        if let Some(mask) = mask {
+            scores = scores.broadcast_add(&mask.narrow(0, first, rows)?)?;
+        }
         parts.push(candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(dtype)?.matmul(&values)?);
     }
-    Tensor::cat(&parts, 1)?.transpose(0, 1)?.contiguous()?.reshape((tokens, heads * head_dim))
+    let mixed = Tensor::cat(&parts, 1)?.reshape((sequences, heads, tokens, head_dim))?;
+    mixed.transpose(1, 2)?.contiguous()?.reshape((sequences * tokens, heads * head_dim))
 }
 
 /// Depthwise 7 × 7 convolution on `[rows, cols, channels]`.

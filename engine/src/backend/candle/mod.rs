@@ -1,13 +1,16 @@
 //! Backbones on candle: the processor (through fused kernels), CUDA and Metal.
 
+mod blocks;
 mod convnext;
 mod device;
+mod dinotxt;
 mod fused;
 mod layers;
 mod patches;
 mod vit;
 
 pub use device::{open_cuda, open_metal};
+pub use dinotxt::{CandleHead, CandleTower};
 
 use candle_core::{Device, Tensor};
 use ndarray::Array2;

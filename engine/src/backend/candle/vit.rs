@@ -2,6 +2,7 @@
 
 use candle_core::{Result as TensorResult, Tensor};
 
+use super::blocks::{Block, Buffers};
 use super::layers::{Attention, Buffer, LayerNorm, Linear, Place, load_norm};
 use super::patches;
 use crate::Result;
@@ -10,7 +11,7 @@ use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::linear::Epilogue;
 use crate::checkpoint::Weights;
 use crate::image::Pixels;
-use crate::model::{Ffn, VitConfig};
+use crate::model::VitConfig;
 
 /// A vision transformer with its weights on a device.
 pub struct Vit {
@@ -24,16 +25,6 @@ pub struct Vit {
     norm: LayerNorm,
     /// Of CLS and registers, where they have one of their own.
     cls_norm: Option<LayerNorm>,
-}
-
-/// Both branches of a block. The layer norms belong to `qkv` and `expand`, LayerScale to `proj` and `reduce`.
-struct Block {
-    qkv: Linear,
-    proj: Linear,
-    /// `fc1`, or `w1` and `w2`.
-    expand: Linear,
-    /// `fc2`, or `w3`.
-    reduce: Linear,
 }
 
 impl Vit {
@@ -52,9 +43,10 @@ impl Vit {
         }
         let norm =
             |name| -> Result<LayerNorm> { Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?) };
+        let blocks = config.blocks();
         let block = |index| {
             run.enter_block(index)?;
-            Block::load(config, weights, place, index)
+            Block::load(&blocks, weights, place, index)
         };
         Ok(Self {
             patch_embed: Linear::new(place, embed, embed_bias, None, Epilogue::Bias)?,
@@ -85,17 +77,15 @@ impl Vit {
             tokens: self.config.prefix() + rows * cols,
             heads: self.config.heads,
             head_dim: self.config.head_dim(),
+            is_causal: false,
         };
         let rope = rope(&self.rope_periods, rows, cols, self.config.prefix());
-        let mut attention = Attention::new(shape, rope, place)?;
-        let (mut qkv, mut hidden) = (Buffer::default(), Buffer::default());
+        let mut attention = Attention::new(shape, Some(rope), place)?;
+        let mut buffers = Buffers::default();
         let mut taken = vec![None; layers.len()];
         for (i, block) in self.blocks.iter().enumerate() {
             place.enter_block(run, i)?;
-            let mixed = attention.forward(&block.qkv.forward(&x, &mut qkv)?)?;
-            x = block.proj.add_to(x, &mixed)?;
-            let expanded = block.expand.forward(&x, &mut hidden)?;
-            x = block.reduce.add_to(x, &expanded)?;
+            x = block.forward(x, &mut attention, &mut buffers)?;
             if layers.contains(&i) {
                 let normalised = self.normalise(&x)?;
                 for (taken, _) in taken.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
@@ -113,48 +103,6 @@ impl Vit {
         let patches = x.narrow(0, prefix, x.dim(0)? - prefix)?.contiguous()?;
         let prefix = x.narrow(0, 0, prefix)?.contiguous()?;
         Tensor::cat(&[cls_norm.forward(&prefix)?, self.norm.forward(&patches)?], 0)
-    }
-}
-
-impl Block {
-    fn load(config: &VitConfig, weights: &Weights, place: &Place, index: usize) -> Result<Self> {
-        let dim = config.dim;
-        let load = |name: &str, shape: &[usize]| weights.load(&format!("blocks.{index}.{name}"), shape);
-        let norm = |name: &str| load_norm(weights, &format!("blocks.{index}.{name}"), dim, config.norm_eps);
-        let scale = |name: &str| -> Result<Epilogue> {
-            let gamma = if config.layer_scale { load(&format!("{name}.gamma"), &[dim])? } else { vec![1.0; dim] };
-            Ok(Epilogue::AddScaled(gamma))
-        };
-        let linear = |name: &str, inputs: usize, outputs: usize| -> Result<(Vec<f32>, Vec<f32>)> {
-            Ok((load(&format!("{name}.weight"), &[outputs, inputs])?, load(&format!("{name}.bias"), &[outputs])?))
-        };
-        let qkv_bias = if config.qkv_bias { load("attn.qkv.bias", &[3 * dim])? } else { vec![0.0; 3 * dim] };
-        let qkv = Linear::new(
-            place,
-            load("attn.qkv.weight", &[3 * dim, dim])?,
-            qkv_bias,
-            Some(norm("norm1")?),
-            Epilogue::Bias,
-        )?;
-        let (weight, bias) = linear("attn.proj", dim, dim)?;
-        let proj = Linear::new(place, weight, bias, None, scale("ls1")?)?;
-        let (expand, (weight, bias)) = match config.ffn {
-            Ffn::Mlp { hidden } => {
-                let (weight, bias) = linear("mlp.fc1", dim, hidden)?;
-                let expand = Linear::new(place, weight, bias, Some(norm("norm2")?), Epilogue::Gelu)?;
-                (expand, linear("mlp.fc2", hidden, dim)?)
-            }
-            Ffn::SwiGlu { hidden } => {
-                let (mut weight, mut bias) = linear("mlp.w1", dim, hidden)?;
-                let (values, value_bias) = linear("mlp.w2", dim, hidden)?;
-                weight.extend(values);
-                bias.extend(value_bias);
-                let expand = Linear::new(place, weight, bias, Some(norm("norm2")?), Epilogue::SwiGlu)?;
-                (expand, linear("mlp.w3", hidden, dim)?)
-            }
-        };
-        let reduce = Linear::new(place, weight, bias, None, scale("ls2")?)?;
-        Ok(Self { qkv, proj, expand, reduce })
     }
 }
 

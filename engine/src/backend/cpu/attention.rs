@@ -1,4 +1,4 @@
-//! Self-attention of one picture without ever holding the tokens × tokens matrix.
+//! Self-attention of one picture or text without ever holding the tokens × tokens matrix.
 //!
 //! A task takes a few rows of queries and, head by head, computes their scores against all keys, the softmax, and the
 //! weighted mean of the values; the scores of those rows (about 100 × tokens numbers) stay in the second-level cache.
@@ -26,16 +26,19 @@ pub struct Rope {
 /// Sizes of one attention call.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape {
-    /// CLS, registers and patches.
+    /// CLS, registers and patches, or those of a text.
     pub tokens: usize,
     /// Attention heads.
     pub heads: usize,
     /// Numbers per head.
     pub head_dim: usize,
+    /// Whether a token sees itself and those before it alone.
+    pub is_causal: bool,
 }
 
 impl AttentionShape {
-    fn dim(self) -> usize {
+    /// Numbers of a token.
+    pub fn dim(self) -> usize {
         self.heads * self.head_dim
     }
 }
@@ -82,7 +85,7 @@ impl<'a, K: TileKernel> Keys<'a, K> {
     }
 
     fn pack(kernel: K, qkv: &[f32], shape: AttentionShape, rope: Option<&Rope>, scratch: &'a mut Scratch) -> Self {
-        let AttentionShape { tokens, heads, head_dim } = shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = shape;
         let key_len = Self::token_panels(shape) * K::b_len(head_dim);
         let value_len = Self::value_panels(shape) * K::b_len(tokens);
         let (keys, values) = scratch.pair::<K::B>(heads * key_len, heads * value_len);
@@ -266,11 +269,14 @@ impl<K: TileKernel> Attend<'_, K> {
 
     #[inline(always)]
     fn softmax(&mut self) {
-        let tokens = self.keys.shape.tokens;
+        let AttentionShape { tokens, is_causal, .. } = self.keys.shape;
         let padded = Keys::<K>::token_panels(self.keys.shape) * COLS;
         let len = K::a_len(tokens);
         for i in 0..self.out.len() / self.keys.shape.dim() {
             let scores = &mut self.scores[i * padded..][..tokens];
+            if is_causal {
+                scores[self.first + i + 1..].fill(f32::NEG_INFINITY);
+            }
             let panel = &mut self.weights[i / K::ROWS * len..][..len];
             let max = math::max(scores);
             let mut sum = 0.0;
@@ -313,7 +319,7 @@ impl<K: TileKernel> Attend<'_, K> {
 #[inline(always)]
 fn part(qkv: &[f32], shape: AttentionShape, which: usize, head: usize, token: usize) -> &[f32] {
     const AHEAD: usize = 8;
-    let AttentionShape { tokens, heads, head_dim } = shape;
+    let AttentionShape { tokens, heads, head_dim, .. } = shape;
     let of = |token: usize| &qkv[((token * 3 + which) * heads + head) * head_dim..][..head_dim];
     prefetch(of((token + AHEAD).min(tokens - 1)));
     of(token)

@@ -295,11 +295,11 @@ impl Attention {
         });
         // Scores have deviation 2: each token matters to some query.
         let qkv = numbers.real(tokens * 3 * heads * head_dim, 2.5);
-        Self { shape: AttentionShape { tokens, heads, head_dim }, qkv, rope }
+        Self { shape: AttentionShape { tokens, heads, head_dim, is_causal: false }, qkv, rope }
     }
 
     fn run(&self, kernels: &dyn Kernels) -> Vec<f32> {
-        let AttentionShape { tokens, heads, head_dim } = self.shape;
+        let AttentionShape { tokens, heads, head_dim, .. } = self.shape;
         let mut scratch = Scratch::default();
         let mut run = || {
             let mut out = vec![f32::NAN; tokens * heads * head_dim];
@@ -345,7 +345,8 @@ impl Attention {
             for token in tokens.clone() {
                 let query = self.rotated(0, token, head);
                 let dot = |key: &Vec<f64>| query.iter().zip(key).map(|(q, k)| q * k).sum::<f64>();
-                let scores: Vec<f64> = keys.iter().map(|key| dot(key) / (head_dim as f64).sqrt()).collect();
+                let seen = if self.shape.is_causal { token + 1 } else { self.shape.tokens };
+                let scores: Vec<f64> = keys[..seen].iter().map(|key| dot(key) / (head_dim as f64).sqrt()).collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let weights: Vec<f64> = scores.iter().map(|score| (score - max).exp()).collect();
                 let total: f64 = weights.iter().sum();
@@ -388,6 +389,19 @@ fn attention_of_any_size() {
                 let outputs = pools.each_ref().map(|pool| run_in_dirty(pool, || attention.run(&*kernels)));
                 attention.check(&outputs[0], 0..sizes[0], attention_tolerance(dtype), name);
                 assert_eq!(outputs[0], outputs[1], "{name}: {sizes:?} depends on the threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn causal_attention_of_any_size() {
+    for sizes in [[1, 1, 16], [2, 3, 64], [12, 2, 64], [31, 2, 20], [77, 3, 64], [201, 1, 128]] {
+        let mut attention = Attention::new(sizes, None);
+        attention.shape.is_causal = true;
+        for dtype in DTYPES {
+            for (name, kernels) in available(dtype) {
+                attention.check(&attention.run(&*kernels), 0..sizes[0], attention_tolerance(dtype), name);
             }
         }
     }

@@ -1,14 +1,19 @@
-//! The blocks of a vision transformer: on the device, or in the file where it has no room for them.
+//! Transformer blocks: on the device, or in the file where it has no room for them.
 
 use std::sync::Arc;
 
+use super::buffers::Region;
+use super::kernels::attention::{self, Sequences};
+use super::kernels::gemm::{self, Epilogue, Rope};
+use super::kernels::norm::{self, Out};
 use super::place::{Place, Residency};
+use super::recording::Recording;
 use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use crate::Result;
 use crate::backend::Run;
-use crate::checkpoint::Weights;
+use crate::checkpoint::TensorSource;
 use crate::gpu::GpuError;
-use crate::model::{Ffn, VitConfig};
+use crate::model::{BlocksConfig, Ffn};
 
 /// All blocks, in order.
 pub enum Blocks {
@@ -20,7 +25,7 @@ pub enum Blocks {
 
 /// Two blocks' memory in turn: while the device computes one, the next is read from the file.
 pub struct Stream {
-    weights: Arc<Weights>,
+    weights: Arc<dyn TensorSource>,
     slots: [Block; 2],
 }
 
@@ -56,14 +61,14 @@ impl Blocks {
     /// # Errors
     /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says, [`crate::Error::Gpu`]
     /// where not even two blocks fit, [`crate::Error::Cancelled`].
-    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place, run: &Run<'_>) -> Result<Self> {
+    pub fn load(config: &BlocksConfig, weights: Arc<dyn TensorSource>, place: &Place, run: &Run<'_>) -> Result<Self> {
         run.enter_block(0)?;
-        let first = HostBlock::load(config, weights, place, 0)?;
+        let first = HostBlock::load(config, weights.as_ref(), place, 0)?;
         let mut bytes = first.bytes();
         let mut resident = vec![first.upload(place)?];
         while resident.len() < config.depth {
             run.enter_block(resident.len())?;
-            let host = HostBlock::load(config, weights, place, resident.len())?;
+            let host = HostBlock::load(config, weights.as_ref(), place, resident.len())?;
             bytes += host.bytes();
             let block = if bytes <= place.budget { host.upload(place) } else { Err(beyond(place.budget, bytes)) };
             match block {
@@ -74,7 +79,7 @@ impl Blocks {
                     let slots: Result<[Block; 2], _> = resident.try_into();
                     // The first block alone fitted: there is nothing to take turns with.
                     let slots = slots.map_err(|_| error)?;
-                    return Ok(Self::Streaming(Box::new(Stream { weights: Arc::clone(weights), slots })));
+                    return Ok(Self::Streaming(Box::new(Stream { weights, slots })));
                 }
             }
             // Copies now: else all weights would wait in the host's memory.
@@ -95,12 +100,12 @@ impl Blocks {
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`] where the file went away.
-    pub fn get(&self, index: usize, config: &VitConfig, place: &Place) -> Result<&Block> {
+    pub fn get(&self, index: usize, config: &BlocksConfig, place: &Place) -> Result<&Block> {
         match self {
             Self::Resident(blocks) => Ok(&blocks[index]),
             Self::Streaming(stream) => {
                 let slot = &stream.slots[index % 2];
-                slot.write(place, &HostBlock::load(config, &stream.weights, place, index)?);
+                slot.write(place, &HostBlock::load(config, stream.weights.as_ref(), place, index)?);
                 Ok(slot)
             }
         }
@@ -112,7 +117,7 @@ fn beyond(budget: u64, bytes: u64) -> GpuError {
 }
 
 impl HostBlock {
-    fn load(config: &VitConfig, weights: &Weights, place: &Place, index: usize) -> Result<Self> {
+    fn load(config: &BlocksConfig, weights: &dyn TensorSource, place: &Place, index: usize) -> Result<Self> {
         let dim = config.dim;
         let load = |name: &str, shape: &[usize]| weights.load(&format!("blocks.{index}.{name}"), shape);
         let norm = |name: &str| HostNorm::load(weights, &format!("blocks.{index}.{name}"), dim, config.norm_eps);
@@ -167,7 +172,63 @@ impl HostBlock {
     }
 }
 
+/// Memory that blocks use one after the other.
+pub struct Activations {
+    /// The residual stream, `[rows, dim]` f32.
+    pub x: Region,
+    /// `[rows, dim]` Input.
+    normalised: Region,
+    /// `[rows, 3 * dim]` Input.
+    qkv: Region,
+    /// `[rows, dim]` Input.
+    mixed: Region,
+    /// `[rows, hidden]` Input.
+    hidden: Region,
+}
+
+impl Activations {
+    /// Room for that many rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Gpu`].
+    pub fn new(config: &BlocksConfig, rows: usize, place: &mut Place) -> Result<Self> {
+        let dim = config.dim;
+        Ok(Self {
+            x: place.arena.floats("the residual stream", rows, dim)?,
+            normalised: place.arena.inputs("the normalised tokens", rows, dim)?,
+            qkv: place.arena.inputs("queries, keys and values", rows, 3 * dim)?,
+            mixed: place.arena.inputs("the mixed values", rows, dim)?,
+            hidden: place.arena.inputs("the hidden numbers", rows, config.ffn.hidden())?,
+        })
+    }
+}
+
 impl Block {
+    /// Records both branches on `activations.x`.
+    pub fn record(
+        &self,
+        recording: &mut Recording<'_>,
+        place: &Place,
+        config: &BlocksConfig,
+        sequences: Sequences,
+        rope: &Rope,
+        activations: &Activations,
+    ) {
+        let Activations { x, normalised, qkv, mixed, hidden } = activations;
+        let rows = sequences.count * sequences.tokens;
+        let activation = match config.ffn {
+            Ffn::Mlp { .. } => Epilogue::Gelu,
+            Ffn::SwiGlu { .. } => Epilogue::SwiGlu,
+        };
+        norm::record(recording, x, 0..rows, &self.norm1, Out::Inputs, normalised);
+        gemm::record(recording, place.tile, (normalised, rows), &self.qkv, Epilogue::Qkv(rope), qkv);
+        attention::record(recording, qkv, sequences, (config.heads, config.head_dim()), mixed);
+        gemm::record(recording, place.tile, (mixed, rows), &self.proj, Epilogue::AddScaled, x);
+        norm::record(recording, x, 0..rows, &self.norm2, Out::Inputs, normalised);
+        gemm::record(recording, place.tile, (normalised, rows), &self.expand, activation, hidden);
+        gemm::record(recording, place.tile, (hidden, rows), &self.reduce, Epilogue::AddScaled, x);
+    }
+
     fn write(&self, place: &Place, host: &HostBlock) {
         self.norm1.write(&place.gpu, &host.norm1);
         self.qkv.write(&place.gpu, &host.qkv);

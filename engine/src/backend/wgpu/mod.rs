@@ -6,6 +6,7 @@
 mod blocks;
 mod buffers;
 mod convnext;
+mod dinotxt;
 mod kernels;
 mod pipelines;
 mod place;
@@ -19,13 +20,13 @@ mod weights;
 
 use std::sync::Arc;
 
+pub use self::dinotxt::{WgpuHead, WgpuTower};
 pub use self::place::Residency;
 
-use self::buffers::{Arena, Limits};
+use self::buffers::Limits;
 use self::convnext::ConvNext;
 use self::kernels::attention::{WIDEST_HEAD, WORKGROUP_BYTES};
 use self::kernels::gemm::BUFFERS;
-use self::kernels::gemm::Tile;
 use self::pipelines::{Input, Pipelines};
 use self::place::{Output, Place};
 use self::recording::{Recording, UniformSlots};
@@ -35,7 +36,7 @@ use crate::checkpoint::Weights;
 use crate::features::Encoded;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Pixels;
-use crate::model::{Ffn, ModelConfig};
+use crate::model::{BlocksConfig, ModelConfig};
 use crate::{Error, Result};
 
 /// A backbone on a graphics device.
@@ -93,16 +94,7 @@ impl WgpuBackbone {
         let input = input(gpu, placement.dtype)?;
         check_device(gpu)?;
         check_architecture(gpu, &config)?;
-        let place = Place {
-            gpu: gpu.clone(),
-            input,
-            limits,
-            tile: tune::file()
-                .and_then(|file| tune::remembered(gpu, input, &file))
-                .unwrap_or_else(|| Tile::for_device(gpu.device.adapter_info().device_type)),
-            budget: placement.budget,
-            arena: Arena::new(gpu.clone(), limits, input),
-        };
+        let place = Place::new(gpu, input, placement.budget, limits);
         let network = match &config {
             ModelConfig::Vit(vit) => Network::Vit(Box::new(Vit::load(vit, weights, &place, run)?)),
             ModelConfig::ConvNext(convnext) => {
@@ -215,20 +207,27 @@ fn check_device(gpu: &Gpu) -> Result<()> {
     Ok(())
 }
 
-/// Kernels read four numbers at once.
 fn check_architecture(gpu: &Gpu, config: &ModelConfig) -> Result<()> {
-    let widths = match config {
+    match config {
         ModelConfig::Vit(vit) => {
-            if vit.head_dim() > WIDEST_HEAD {
-                let head = vit.head_dim();
-                let reason = format!("its heads are {head} wide, at most {WIDEST_HEAD} run here; use `--device cpu`");
-                return Err(refuse(gpu, reason));
-            }
-            let (Ffn::Mlp { hidden } | Ffn::SwiGlu { hidden }) = vit.ffn;
-            vec![vit.head_dim(), hidden, 3 * vit.patch * vit.patch]
+            check_blocks(gpu, &vit.blocks())?;
+            check_widths(gpu, &[3 * vit.patch * vit.patch])
         }
-        ModelConfig::ConvNext(convnext) => convnext.dims.to_vec(),
-    };
+        ModelConfig::ConvNext(convnext) => check_widths(gpu, &convnext.dims),
+    }
+}
+
+fn check_blocks(gpu: &Gpu, blocks: &BlocksConfig) -> Result<()> {
+    let head = blocks.head_dim();
+    if head > WIDEST_HEAD {
+        let reason = format!("its heads are {head} wide, at most {WIDEST_HEAD} run here; use `--device cpu`");
+        return Err(refuse(gpu, reason));
+    }
+    check_widths(gpu, &[head, blocks.ffn.hidden()])
+}
+
+/// Kernels read four numbers at once.
+fn check_widths(gpu: &Gpu, widths: &[usize]) -> Result<()> {
     match widths.iter().find(|width| !width.is_multiple_of(4)) {
         Some(width) => {
             Err(refuse(gpu, format!("only widths that are multiples of 4 run here, got {width}; use `--device cpu`")))

@@ -4,6 +4,7 @@ use super::buffers::{Arena, Limits, Region};
 use super::kernels::gemm::Tile;
 use super::pipelines::Input;
 use super::readback::StagedFeatures;
+use super::tune;
 use super::weights::{HostLinear, Linear};
 use crate::Result;
 use crate::gpu::{Gpu, GpuError};
@@ -53,6 +54,13 @@ pub struct Output {
 }
 
 impl Place {
+    /// An empty device, with the tile that is fastest there.
+    pub fn new(gpu: &Gpu, input: Input, budget: u64, limits: Limits) -> Self {
+        let remembered = tune::file().and_then(|file| tune::remembered(gpu, input, &file));
+        let tile = remembered.unwrap_or_else(|| Tile::for_device(gpu.device.adapter_info().device_type));
+        Self { gpu: gpu.clone(), input, limits, tile, budget, arena: Arena::new(gpu.clone(), limits, input) }
+    }
+
     /// Puts a linear layer on the device.
     ///
     /// # Errors

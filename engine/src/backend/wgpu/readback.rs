@@ -33,7 +33,7 @@ impl Staged {
     }
 
     /// The numbers; the recording is finished.
-    fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
+    pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let (sender, receiver) = mpsc::channel();
         self.0.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody waits where the device was lost meanwhile.

@@ -3,20 +3,21 @@
 use std::f32::consts::TAU;
 use std::sync::Arc;
 
-use super::blocks::Blocks;
+use super::blocks::{Activations, Blocks};
 use super::buffers::{Region, upload};
+use super::kernels::attention::Sequences;
 use super::kernels::gemm::{Epilogue, Rope};
 use super::kernels::norm::Out;
-use super::kernels::{attention, gemm, norm, unfold};
+use super::kernels::{gemm, norm, unfold};
 use super::place::{Output, Place, Residency};
 use super::readback::{Staged, StagedFeatures};
 use super::recording::Recording;
 use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use crate::Result;
 use crate::backend::Run;
-use crate::checkpoint::Weights;
+use crate::checkpoint::{TensorSource, Weights};
 use crate::image::Pixels;
-use crate::model::{Ffn, VitConfig};
+use crate::model::VitConfig;
 
 /// A vision transformer on the device.
 pub struct Vit {
@@ -47,7 +48,7 @@ impl Vit {
             prefix.extend(weights.load("storage_tokens", &[1, config.registers, dim])?);
         }
         let norm = |name| -> Result<Norm> {
-            Ok(Norm::upload(&place.gpu, &HostNorm::load(weights, name, dim, config.norm_eps)?)?)
+            Ok(Norm::upload(&place.gpu, &HostNorm::load(weights.as_ref(), name, dim, config.norm_eps)?)?)
         };
         Ok(Self {
             patch_embed: place.linear(&HostLinear::new(place.input, &embed, embed_bias, None))?,
@@ -55,7 +56,7 @@ impl Vit {
             rope_periods: weights.load("rope_embed.periods", &[config.head_dim() / 4])?,
             norm: norm("norm")?,
             cls_norm: config.untied_cls_norm.then(|| norm("cls_norm")).transpose()?,
-            blocks: Blocks::load(config, weights, place, run)?,
+            blocks: Blocks::load(&config.blocks(), Arc::clone(weights) as Arc<dyn TensorSource>, place, run)?,
             config: config.clone(),
         })
     }
@@ -74,52 +75,37 @@ impl Vit {
         recording: &mut Recording<'_>,
         run: &Run<'_>,
     ) -> Result<Output> {
-        let VitConfig { dim, patch, heads, .. } = self.config;
+        let VitConfig { dim, patch, .. } = self.config;
+        let config = self.config.blocks();
         let prefix = self.config.prefix();
         let grid @ (rows, cols) = (pixels.height / patch, pixels.width / patch);
         let tokens = prefix + rows * cols;
-        let head = self.config.head_dim();
-        let hidden = match self.config.ffn {
-            Ffn::Mlp { hidden } | Ffn::SwiGlu { hidden } => hidden,
-        };
-        let x = place.arena.floats("the residual stream", tokens, dim)?;
-        let normalised = place.arena.inputs("the normalised tokens", tokens, dim)?;
-        let qkv = place.arena.inputs("queries, keys and values", tokens, 3 * dim)?;
-        let mixed = place.arena.inputs("the mixed values", tokens, dim)?;
-        let hidden = place.arena.inputs("the hidden numbers", tokens, hidden)?;
+        let activations = Activations::new(&config, tokens, place)?;
+        let x = &activations.x;
         let output = place.arena.floats("the output", tokens, dim)?;
-        let rope = Rope { table: self.rope_table(grid, place)?, prefix, grid, head };
+        let rope = Rope { table: self.rope_table(grid, place)?, prefix, grid, head: self.config.head_dim() };
 
         let patches = place.patches(pixels, patch)?;
         unfold::record(recording, &patches.pixels, (pixels.width, pixels.height), patch, &patches.unfolded);
-        recording.copy(&self.prefix_tokens, &x);
+        recording.copy(&self.prefix_tokens, x);
         let embed = Epilogue::Bias { first_row: prefix };
-        gemm::record(recording, place.tile, (&patches.unfolded, rows * cols), &self.patch_embed, embed, &x);
+        gemm::record(recording, place.tile, (&patches.unfolded, rows * cols), &self.patch_embed, embed, x);
 
         let mut taken = vec![];
         for i in 0..self.config.depth {
             recording.wait_for_room(run)?;
             run.enter_block(i)?;
-            let block = self.blocks.get(i, &self.config, place)?;
-            norm::record(recording, &x, 0..tokens, &block.norm1, Out::Inputs, &normalised);
-            gemm::record(recording, place.tile, (&normalised, tokens), &block.qkv, Epilogue::Qkv(&rope), &qkv);
-            attention::record(recording, &qkv, (tokens, heads, head), &mixed);
-            gemm::record(recording, place.tile, (&mixed, tokens), &block.proj, Epilogue::AddScaled, &x);
-            norm::record(recording, &x, 0..tokens, &block.norm2, Out::Inputs, &normalised);
-            let activation = match self.config.ffn {
-                Ffn::Mlp { .. } => Epilogue::Gelu,
-                Ffn::SwiGlu { .. } => Epilogue::SwiGlu,
-            };
-            gemm::record(recording, place.tile, (&normalised, tokens), &block.expand, activation, &hidden);
-            gemm::record(recording, place.tile, (&hidden, tokens), &block.reduce, Epilogue::AddScaled, &x);
+            let block = self.blocks.get(i, &config, place)?;
+            let sequences = Sequences { count: 1, tokens, is_causal: false };
+            block.record(recording, place, &config, sequences, &rope, &activations);
             if layers.contains(&i) {
-                self.normalise(recording, &x, tokens, &output);
+                self.normalise(recording, x, tokens, &output);
                 let tokens = Staged::record(recording, &place.gpu, &output)?;
                 taken.push((i, StagedFeatures { tokens, prefix, pooled: None, grid }));
             }
             recording.submit();
         }
-        self.normalise(recording, &x, tokens, &output);
+        self.normalise(recording, x, tokens, &output);
         let staged = Staged::record(recording, &place.gpu, &output)?;
         recording.submit();
         let last = StagedFeatures { tokens: staged, prefix, pooled: None, grid };

@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 
 use super::buffers::{Limits, Region, allocate};
 use super::pipelines::Input;
-use crate::checkpoint::{CheckpointError, Weights};
+use crate::checkpoint::{CheckpointError, TensorSource};
 use crate::gpu::{Gpu, GpuError};
 
 /// A linear layer on the host, in the form that the device wants.
@@ -133,7 +133,7 @@ impl HostNorm {
     ///
     /// # Errors
     /// [`CheckpointError`] where it is missing or has another width.
-    pub fn load(weights: &Weights, name: &str, width: usize, epsilon: f64) -> Result<Self, CheckpointError> {
+    pub fn load(weights: &dyn TensorSource, name: &str, width: usize, epsilon: f64) -> Result<Self, CheckpointError> {
         Ok(Self {
             weight: weights.load(&format!("{name}.weight"), &[width])?,
             bias: weights.load(&format!("{name}.bias"), &[width])?,

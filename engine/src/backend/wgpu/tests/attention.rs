@@ -1,8 +1,8 @@
-use super::super::kernels::attention::record;
+use super::super::kernels::attention::{Sequences, record};
 use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
 
 /// qkv: `[tokens, 3 * heads * head]`; queries are scaled for powers of two.
-fn twin(qkv: &[f32], (tokens, heads, head): (usize, usize, usize)) -> Vec<f64> {
+fn twin(qkv: &[f32], (tokens, heads, head): (usize, usize, usize), is_causal: bool) -> Vec<f64> {
     let dim = heads * head;
     let part = |token: usize, part: usize, h: usize| &qkv[token * 3 * dim + part * dim + h * head..][..head];
     let mut out = vec![0.0; tokens * dim];
@@ -11,7 +11,8 @@ fn twin(qkv: &[f32], (tokens, heads, head): (usize, usize, usize)) -> Vec<f64> {
             let q = part(query, 0, h);
             let score =
                 |key: usize| -> f64 { q.iter().zip(part(key, 1, h)).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum() };
-            let scores: Vec<f64> = (0..tokens).map(score).collect();
+            let seen = if is_causal { query + 1 } else { tokens };
+            let scores: Vec<f64> = (0..seen).map(score).collect();
             let greatest = scores.iter().copied().fold(f64::MIN, f64::max);
             let sum: f64 = scores.iter().map(|score| (score - greatest).exp2()).sum();
             let out = &mut out[query * dim + h * head..][..head];
@@ -36,10 +37,31 @@ fn attention_agrees() {
             // Scores far apart, so that the greatest one changes from tile to tile.
             let qkv: Vec<f32> = numbers(7, tokens * 3 * heads * head).into_iter().map(|value| 4.0 * value).collect();
             let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; tokens * heads * head]));
-            bench.run(|recording| record(recording, &region, shape, &out));
+            let sequences = Sequences { count: 1, tokens, is_causal: false };
+            bench.run(|recording| record(recording, &region, sequences, (heads, head), &out));
             // Weights depend on the scores by powers: a score's rounding shows in them.
             let tolerance = 4.0 * tolerance(input);
-            check(&bench.read_inputs(&out), &twin(&qkv, shape), tolerance, &format!("{shape:?} in {input:?}"));
+            check(&bench.read_inputs(&out), &twin(&qkv, shape, false), tolerance, &format!("{shape:?} in {input:?}"));
+        }
+    }
+}
+
+#[test]
+fn causal_attention_of_several_sequences_agrees() {
+    let gpu = gpu();
+    for input in all_inputs(&gpu) {
+        let mut bench = Bench::new(&gpu, input);
+        for (count, shape @ (tokens, heads, head)) in
+            [(1, (1, 1, 8)), (3, (2, 2, 64)), (5, (12, 2, 64)), (2, (77, 3, 48)), (2, (130, 1, 128))]
+        {
+            let len = tokens * 3 * heads * head;
+            let qkv: Vec<f32> = numbers(11, count * len).into_iter().map(|value| 4.0 * value).collect();
+            let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; count * tokens * heads * head]));
+            let sequences = Sequences { count, tokens, is_causal: true };
+            bench.run(|recording| record(recording, &region, sequences, (heads, head), &out));
+            let expected: Vec<f64> = qkv.chunks_exact(len).flat_map(|qkv| twin(qkv, shape, true)).collect();
+            let what = format!("{count} of {shape:?} in {input:?}");
+            check(&bench.read_inputs(&out), &expected, 4.0 * tolerance(input), &what);
         }
     }
 }

@@ -24,7 +24,10 @@ fn problem(source: &str, capabilities: Capabilities) -> Option<String> {
 
 fn all_constants(kernel: &Kernel) -> Vec<Vec<Constant>> {
     match kernel.name {
-        "attention" => [4, 12, 48, 64, 80, 128].iter().map(|&head| attention::constants(head).to_vec()).collect(),
+        "attention" => [(4, false), (12, true), (48, false), (64, true), (80, false), (128, true)]
+            .iter()
+            .map(|&(head, is_causal)| attention::constants(head, is_causal).to_vec())
+            .collect(),
         name if name.starts_with("gemm") => [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu]
             .iter()
             .map(|&device| gemm::Tile::for_device(device).constants().to_vec())

@@ -1,0 +1,222 @@
+//! Pictures against classes: each place of a picture (zero-shot segmentation; reference:
+//! `notebooks/dinotxt_segmentation_inference.ipynb`), or all of it (zero-shot classification; reference:
+//! `notebooks/dinotxt_inference.ipynb`).
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+
+use super::model::unit;
+use super::scores::PatchScores;
+use super::windows::{cut, stretch, windows};
+use super::{ClassVectors, Scores, TextError};
+use crate::analysis::AnalysisError;
+use crate::backend::{Run, VisionHead};
+use crate::encoder::Encoder;
+use crate::features::{FeatureGrid, Features, Geometry};
+use crate::image::{Filter, Normalisation, Picture, PictureError, Pixels, Preprocessing, SizeRule, resample, size};
+use crate::{Cancel, Progress, Result};
+
+/// Short side of a picture, in pixels, where nothing else is asked for.
+pub const SHORT_SIDE: usize = 512;
+
+/// What is described at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The whole picture; scores are cosines of patches.
+    Whole,
+    /// Squares that overlap; scores are means of softmax over the classes.
+    Slide {
+        /// Of a square, in pixels of the resized picture.
+        side: usize,
+        /// From one square to the next.
+        stride: usize,
+    },
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self::Slide { side: 384, stride: 192 }
+    }
+}
+
+/// Which features of patches are compared with texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PatchSource {
+    /// Those behind the vision head, which dino.txt was trained with (and `notebooks/dinotxt_inference.ipynb` takes).
+    #[default]
+    Head,
+    /// Those before it: what `notebooks/dinotxt_segmentation_inference.ipynb` takes, the third value of
+    /// `get_class_and_patch_tokens`, though it speaks of the blocks behind.
+    Backbone,
+}
+
+/// How a picture is brought to the model, and what of it is compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SegmentOptions {
+    /// A short side is exactly that, and the long side is truncated to an integer: no rule of a stride.
+    pub size: SizeRule,
+    /// How it is resized.
+    pub filter: Filter,
+    /// Mean and deviation of the training pictures.
+    pub normalisation: Normalisation,
+    /// What is described at once.
+    pub mode: Mode,
+    /// What is compared with texts in [`segment`].
+    pub patches: PatchSource,
+}
+
+impl SegmentOptions {
+    /// The reference's, for weights that expect `normalisation`.
+    pub fn new(normalisation: Normalisation) -> Self {
+        let size = SizeRule::ShortSide(SHORT_SIDE);
+        let (mode, patches) = (Mode::default(), PatchSource::default());
+        Self { size, filter: Filter::Bicubic, normalisation, mode, patches }
+    }
+
+    /// The resized and normalised picture, and the width and height of the part that it covers.
+    fn apply(&self, picture: &Picture, patch: usize) -> Result<(Pixels, (usize, usize))> {
+        let SizeRule::ShortSide(side) = self.size else {
+            let Self { size, filter, normalisation, .. } = *self;
+            let (pixels, geometry) = Preprocessing { size, filter, normalisation }.apply(picture, patch)?;
+            return Ok((pixels, geometry.covered));
+        };
+        let covered = (picture.width, picture.height);
+        let (width, height) = short_side(side, covered)?;
+        let mut pixels = resample::resize(picture, width, height, self.filter);
+        self.normalisation.apply(&mut pixels);
+        Ok((pixels, covered))
+    }
+}
+
+/// The short side becomes `side`, the long side keeps the aspect ratio and loses its fraction.
+fn short_side(side: usize, (width, height): (usize, usize)) -> Result<(usize, usize), PictureError> {
+    let short = width.min(height);
+    let long = side.saturating_mul(width.max(height)) / short;
+    let size = if width < height { (side, long) } else { (long, side) };
+    if side == 0 || size.0.saturating_mul(size.1) > size::MAX_INPUT_PIXELS {
+        return Err(PictureError::Size(format!(
+            "size {side} makes {}x{} of the picture's {width}x{height} pixels, but the model takes at most {} million \
+             and at least one: choose another size",
+            size.0,
+            size.1,
+            size::MAX_INPUT_PIXELS / 1_000_000
+        )));
+    }
+    Ok(size)
+}
+
+/// Scores of every class everywhere in a picture.
+///
+/// # Errors
+/// [`TextError::Windows`], [`AnalysisError::NotFinite`]; as [`Preprocessing::apply`], [`crate::backend::Backbone::forward`] and
+/// [`VisionHead::forward`].
+pub fn segment(
+    encoder: &mut Encoder,
+    head: &mut dyn VisionHead,
+    picture: &Picture,
+    classes: &ClassVectors,
+    options: &SegmentOptions,
+    cancel: &Cancel,
+    progress: &dyn Fn(Progress),
+) -> Result<Scores> {
+    let patch = encoder.config().stride();
+    let size = (picture.width, picture.height);
+    let (pixels, covered) = options.apply(picture, patch)?;
+    let mut scores = |pixels: Pixels| -> Result<PatchScores> {
+        let mut features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
+        if options.patches == PatchSource::Head {
+            features = head.forward(&features, &Run::from(cancel))?;
+        }
+        cosines(&features.patch, &classes.patch)
+    };
+    match options.mode {
+        Mode::Whole => Ok(Scores::whole(size, covered, scores(pixels)?)),
+        Mode::Slide { side, stride } => {
+            if !(1..=side).contains(&stride) {
+                return Err(TextError::Windows { side, stride }.into());
+            }
+            let places = windows(pixels.width, pixels.height, side, stride);
+            let mut found = Vec::with_capacity(places.len());
+            for (index, window) in places.iter().enumerate() {
+                let total = Some(places.len() as u64);
+                progress(Progress { stage: "segmenting".to_owned(), done: index as u64, total });
+                found.push((*window, scores(cut(&pixels, *window))?));
+            }
+            Ok(Scores::slide(size, covered, (pixels.width, pixels.height), found))
+        }
+    }
+}
+
+/// Scores of a picture that is described already: `patches` are those of [`PatchSource`], and lie as `geometry` says.
+///
+/// # Errors
+/// [`TextError::Patches`], [`AnalysisError::NotFinite`].
+pub fn score_patches(patches: &FeatureGrid, geometry: &Geometry, classes: &ClassVectors) -> Result<Scores> {
+    Ok(Scores::whole(geometry.picture, geometry.covered, cosines(patches, &classes.patch)?))
+}
+
+/// Cosine of the whole picture to each class.
+///
+/// # Errors
+/// As [`segment`].
+pub fn classify(
+    encoder: &mut Encoder,
+    head: &mut dyn VisionHead,
+    picture: &Picture,
+    classes: &ClassVectors,
+    options: &SegmentOptions,
+    cancel: &Cancel,
+) -> Result<Vec<f32>> {
+    let patch = encoder.config().stride();
+    let (pixels, _) = options.apply(picture, patch)?;
+    let features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
+    let features = head.forward(&features, &Run::from(cancel))?;
+    if !features.is_finite() {
+        return Err(AnalysisError::NotFinite.into());
+    }
+    Ok(classes.picture.dot(&unit(picture_vector(&features).view())).to_vec())
+}
+
+/// CLS, then the mean of the patches, `[2 * dim]`.
+fn picture_vector(features: &Features) -> Array1<f32> {
+    let patches = features.patch.data.mapv(f64::from);
+    let mean = patches.mean_axis(Axis(0)).unwrap_or_default().mapv(|number| number as f32);
+    concatenate![Axis(0), Array1::from(features.cls.clone()), mean]
+}
+
+/// Cosines between patches and unit vectors, `[classes, dim]`.
+fn cosines(features: &FeatureGrid, classes: &Array2<f32>) -> Result<PatchScores> {
+    let &FeatureGrid { rows, cols, .. } = features;
+    if features.dim() != classes.ncols() {
+        return Err(TextError::Patches { text: classes.ncols(), patch: features.dim() }.into());
+    }
+    if !features.data.iter().all(|number| number.is_finite()) {
+        return Err(AnalysisError::NotFinite.into());
+    }
+    let mut patches = features.data.clone();
+    for mut patch in patches.rows_mut() {
+        let unit = unit(patch.view());
+        patch.assign(&unit);
+    }
+    let mut cosines = Vec::with_capacity(rows * cols * classes.nrows());
+    for row in patches.axis_chunks_iter(Axis(0), cols) {
+        cosines.extend(classes.dot(&row.t()).iter());
+    }
+    Ok(PatchScores { rows, cols, cosines })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_side_loses_its_fraction() {
+        let sizes =
+            [((640, 480), (682, 512)), ((480, 640), (512, 682)), ((2048, 2048), (512, 512)), ((3, 1), (1536, 512))];
+        for (picture, expected) in sizes {
+            assert_eq!(short_side(512, picture).expect("it fits"), expected, "{picture:?}");
+        }
+        assert_eq!(short_side(100, (7, 3)).expect("it fits"), (233, 100));
+        assert!(short_side(512, (1_000_000, 1)).is_err());
+        assert!(short_side(0, (3, 3)).is_err());
+    }
+}
