@@ -158,16 +158,28 @@ pub fn run(args: &TrackArgs, context: &Context) -> Result<()> {
     let first = video.frame(0, &context.cancel)?;
     let (send, frames) = sync_channel(WAITING);
     let cancel = &context.cancel;
-    thread::scope(|scope| -> Result<()> {
+    let tracked = thread::scope(|scope| -> Result<(), dinoscope_engine::Error> {
         let recorders = &mut recorders;
         let writing = scope.spawn(move || record_all(recorders, &frames, &bar));
         let tracked = track(&mut session, &mut video, &mut encoder, (first, labels), cancel, send);
         let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(tracked)
-    })?;
+    });
+    let mut ended: Result<()> = Ok(());
     for recorder in recorders {
-        recorder.finish()?;
+        let result = match &tracked {
+            Err(dinoscope_engine::Error::Cancelled) => {
+                recorder.abandon();
+                Ok(())
+            }
+            // What was complete before an error stays.
+            Err(_) => Ok(()),
+            Ok(()) => recorder.finish(),
+        };
+        ended = ended.and(result.map_err(Into::into));
     }
+    tracked?;
+    ended?;
     report(args, context, &encoder, &objects, last + 1, start.elapsed().as_secs_f64())
 }
 
@@ -207,7 +219,7 @@ fn track(
     (picture, labels): (Arc<Picture>, LabelMap),
     cancel: &dinoscope_engine::Cancel,
     frames: SyncSender<Done>,
-) -> Result<()> {
+) -> Result<(), dinoscope_engine::Error> {
     // The other side ends early only where it has failed, which its own error tells.
     let send = |done: Done| frames.send(done).map_err(|_| dinoscope_engine::Error::Cancelled);
     let last = video.info().timeline.len().saturating_sub(1);
@@ -221,7 +233,11 @@ fn track(
     Ok(())
 }
 
-fn record_all(recorders: &mut [Box<dyn Recorder>], frames: &Receiver<Done>, bar: &ProgressBar) -> Result<()> {
+fn record_all(
+    recorders: &mut [Box<dyn Recorder>],
+    frames: &Receiver<Done>,
+    bar: &ProgressBar,
+) -> Result<(), dinoscope_engine::Error> {
     for Done { frame, picture, labels, tracked } in frames {
         let tracked = tracked.as_ref().map(|(patches, geometry)| (patches, geometry));
         let done = RecordFrame { frame, picture: &picture, labels: &labels, tracked };

@@ -69,22 +69,25 @@ pub fn record_tracks(request: &TracksExport, path: &Path, job: &Job<'_>) -> Resu
     let mut recorder = recorder(kind, path, &recorded)?;
     let total = span.1 - span.0 + 1;
     let is_recorded = |id: u8| names.iter().any(|(known, _)| *known == id);
-    for frame in span.0..=span.1 {
-        let done = frame - span.0;
-        let stage = format!("recording frame {} of {total}", done + 1);
-        job.progress(Progress { stage, done: done as u64, total: Some(total as u64) });
-        let picture = video.frame(frame, job.cancel())?;
-        let (mut labels, tracked) = match frames.get(&frame) {
-            Some(FrameLabels::Painted(map)) => ((**map).clone(), None),
-            Some(FrameLabels::Tracked(tracked)) => {
-                (tracked.patches.labels(&tracked.geometry), Some((&tracked.patches, &tracked.geometry)))
-            }
-            None => (LabelMap::new(info.width, info.height, vec![0; info.width * info.height])?, None),
-        };
-        labels.ids.iter_mut().filter(|id| !is_recorded(**id)).for_each(|id| *id = 0);
-        recorder.add(&RecordFrame { frame, picture: &picture, labels: &labels, tracked })?;
-    }
-    recorder.finish()?;
+    let mut add_all = || {
+        (span.0..=span.1).try_for_each(|frame| {
+            let done = frame - span.0;
+            let stage = format!("recording frame {} of {total}", done + 1);
+            job.progress(Progress { stage, done: done as u64, total: Some(total as u64) });
+            let picture = video.frame(frame, job.cancel())?;
+            let (mut labels, tracked) = match frames.get(&frame) {
+                Some(FrameLabels::Painted(map)) => ((**map).clone(), None),
+                Some(FrameLabels::Tracked(tracked)) => {
+                    (tracked.patches.labels(&tracked.geometry), Some((&tracked.patches, &tracked.geometry)))
+                }
+                None => (LabelMap::new(info.width, info.height, vec![0; info.width * info.height])?, None),
+            };
+            labels.ids.iter_mut().filter(|id| !is_recorded(**id)).for_each(|id| *id = 0);
+            recorder.add(&RecordFrame { frame, picture: &picture, labels: &labels, tracked })
+        })
+    };
+    let added = add_all();
+    recorder.end(added)?;
     Ok(Outcome::Exported(path.to_path_buf()))
 }
 

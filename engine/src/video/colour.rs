@@ -27,6 +27,7 @@ impl Colour {
 }
 
 /// Planes with half as many rows and columns of chroma.
+#[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
     pub width: usize,
     pub height: usize,

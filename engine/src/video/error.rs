@@ -1,5 +1,7 @@
 //! Why a clip could not be read or written.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Timeline;
@@ -54,6 +56,16 @@ pub enum VideoError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A recording could not be written.
+    #[error("cannot write {}: {reason}{}", path.display(), Kept(kept))]
+    NotWritten {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// Where the frames are that were complete before, and how many.
+        kept: Option<(PathBuf, usize)>,
+    },
     /// The picture's size changes within the clip.
     #[error(
         "frame {index} of {} has {}x{} pixels, but the clip has {}x{}: cut the clip where its size changes, or convert \
@@ -69,14 +81,6 @@ pub enum VideoError {
         /// Width and height of the frame.
         got: (usize, usize),
     },
-    /// A clip that cannot be recorded.
-    #[error("cannot record {}: {reason}", path.display())]
-    Recording {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not, and what to do.
-        reason: String,
-    },
 }
 
 impl VideoError {
@@ -86,6 +90,26 @@ impl VideoError {
 
     pub(super) fn ffmpeg(path: &Path, reason: impl Into<String>) -> Self {
         Self::Ffmpeg { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    pub(super) fn not_written(path: &Path, reason: impl Into<String>) -> Self {
+        Self::NotWritten { path: path.to_path_buf(), reason: reason.into(), kept: None }
+    }
+
+    pub(super) fn not_written_io(path: &Path, error: &io::Error) -> Self {
+        let reason = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::not_written(path, reason)
+    }
+
+    /// Says where the frames are that were complete before.
+    pub(super) fn keeping(mut self, frames: Option<(PathBuf, usize)>) -> Self {
+        if let Self::NotWritten { kept, .. } = &mut self {
+            *kept = frames;
+        }
+        self
     }
 
     pub(super) fn frame(path: &Path, index: usize, reason: impl Into<String>) -> Self {
@@ -99,5 +123,28 @@ impl VideoError {
             return Ok(());
         }
         Err(Self::NoSuchFrame { path: path.to_path_buf(), index, len: timeline.len() })
+    }
+}
+
+struct Kept<'a>(&'a Option<(PathBuf, usize)>);
+
+impl fmt::Display for Kept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((path, frames)) => write!(f, "; the first {frames} frames are kept in {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_called_one() {
+        let error = VideoError::not_written_io(Path::new("out.mp4"), &io::ErrorKind::StorageFull.into());
+        let error = error.keeping(Some(("out.partial.mp4".into(), 7))).to_string();
+        assert_eq!(error, "cannot write out.mp4: the disk is full; the first 7 frames are kept in out.partial.mp4");
     }
 }

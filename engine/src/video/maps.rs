@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{EncodedFrame, FrameEncoder, RecordingFormat, Video, create};
+use super::record::{RecordingFormat, SoundSource, create};
+use super::{EncodedFrame, FrameEncoder, Video};
 use crate::analysis::foreground::{self, PatchMask};
 use crate::analysis::pca::{Basis, Sample, StreamingPca, colours};
 use crate::analysis::similarity::{EXCLUDED, MapQuery, combined_map};
@@ -82,20 +83,18 @@ pub fn record_map(
         }
         ClipMap::Similarity { .. } => None,
     };
-    let is_whole = recording.span == (0, info.timeline.len().saturating_sub(1));
     let format = RecordingFormat {
-        // Sound belongs to the whole clip.
-        sound_from: is_whole.then(|| info.path.clone()),
+        sound: Some(SoundSource::of(&info, recording.span)),
         ..RecordingFormat::new(info.width, info.height, info.timeline.part(start..end + 1))
     };
     let mut sink = create(recording.path, format)?;
     let mut pictures = video.reopen()?;
-    frames.run(video, &all, cancel, &mut |EncodedFrame { frame, picture, features }| {
+    let recorded = frames.run(video, &all, cancel, &mut |EncodedFrame { frame, picture, features }| {
         report("drawing", frame - start);
         let picture = picture.map_or_else(|| pictures.frame(frame, cancel), Ok)?;
-        sink.push(&draw(recording.map, basis.as_deref(), &picture, &geometry, &features)?)
-    })?;
-    sink.finish()?;
+        sink.push(&draw(recording.map, basis.as_deref(), &picture, &geometry, &features)?, None)
+    });
+    sink.end(recorded)?;
     Ok(basis)
 }
 

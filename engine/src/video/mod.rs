@@ -1,7 +1,8 @@
-//! Clips: frames out of files and folders, at exact times.
+//! Clips: frames out of files and folders at exact times, and into them.
 //!
 //! ```text
 //! file or folder ─ sniff ─► a FrameReader per kind of clip ─► Video: cache, seek ─► Picture
+//! Picture ─► a FrameSink per kind of recording ─► file or folder
 //! ```
 
 mod animation;
@@ -14,9 +15,9 @@ mod h264;
 mod maps;
 mod mp4;
 mod recent;
+pub mod record;
 mod sniff;
 mod timeline;
-mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +25,9 @@ use std::sync::Arc;
 pub use encode::{EncodedFrame, FrameEncoder};
 pub use error::VideoError;
 pub use maps::{ClipMap, MapRecording, record_map};
+pub use record::{FrameSink, Quality, RecordingFormat, SoundSource};
 pub use sniff::is_video;
 pub use timeline::Timeline;
-pub use write::{FrameSink, RecordingFormat, create};
 
 use crate::image::Picture;
 use crate::{Cancel, Error, Result};
@@ -190,6 +191,16 @@ impl Video {
                 return Ok(frame);
             }
         }
+    }
+
+    /// The last frame at or before `index` that needs no other to be decoded, which makes it quick to show: while somebody
+    /// drags through a clip, or as a thumbnail.
+    ///
+    /// # Errors
+    /// [`VideoError`] where there is no such frame, [`crate::Error::Io`].
+    pub fn quick_frame(&mut self, index: usize) -> Result<usize> {
+        VideoError::check_index(&self.info.path, index, &self.info.timeline)?;
+        self.reader.entry(index)
     }
 
     fn checked(&self, index: usize, frame: Picture) -> Result<Arc<Picture>, VideoError> {

@@ -1,7 +1,8 @@
 //! Clips made by ffmpeg, and recordings checked by it.
 
 mod animations;
+mod damage;
 mod ffmpeg;
 mod mp4;
-mod recording;
+mod recordings;
 mod support;

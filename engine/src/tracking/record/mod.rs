@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{LabelMap, PatchProbabilities};
-use crate::Result;
 use crate::draw::labels::LabelStyle;
 use crate::features::Geometry;
 use crate::image::Picture;
 use crate::video::{Timeline, VideoInfo};
+use crate::{Error, Result};
 
 /// What is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,12 +86,33 @@ pub trait Recorder: Send {
     /// # Errors
     /// Likewise.
     fn finish(self: Box<Self>) -> Result<()>;
+
+    /// Ends it without leaving a half file; frames in files of their own stay.
+    fn abandon(self: Box<Self>) {}
+}
+
+impl dyn Recorder {
+    /// Completes a recording all of whose frames were added. Stopped by a person, it leaves no half file; after an error, what
+    /// was complete stays.
+    ///
+    /// # Errors
+    /// That of `added`, and as [`Recorder::finish`].
+    pub fn end(self: Box<Self>, added: Result<()>) -> Result<()> {
+        match added {
+            Ok(()) => self.finish(),
+            Err(Error::Cancelled) => {
+                self.abandon();
+                Err(Error::Cancelled)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Begins a recording.
 ///
 /// # Errors
-/// As [`crate::video::create`], and [`crate::Error::Io`] where a file or folder cannot be created.
+/// As [`crate::video::record::create`], and [`crate::Error::Io`] where a file or folder cannot be created.
 pub fn recorder(kind: &RecordKind, path: &Path, clip: &RecordedClip) -> Result<Box<dyn Recorder>> {
     Ok(match kind {
         RecordKind::Overlay { style, is_beside } => Box::new(video::Overlay::create(path, clip, style, *is_beside)?),

@@ -10,7 +10,9 @@ use crate::image::Picture;
 use crate::image::decode::check_dimensions;
 use crate::{Cancel, Result};
 use probe::Probe;
-use process::{Decoding, Program};
+use process::Decoding;
+
+pub(super) use process::{Program, last_line, url};
 
 /// Frames before a place that are decoded with it: stepping backwards asks for them next, and starting ffmpeg takes
 /// longer than decoding them.

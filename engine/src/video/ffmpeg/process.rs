@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use super::probe::Probe;
 use crate::image::Picture;
 use crate::video::VideoError;
-use crate::{Cancel, Result};
+use crate::{Cancel, Error, Result};
 
 /// How often a request to stop is looked at while ffmpeg decodes.
 const POLL: Duration = Duration::from_millis(50);
@@ -34,6 +36,13 @@ impl Program {
         Self { ffmpeg: ffmpeg.to_path_buf(), ffprobe: ffmpeg.with_file_name(name) }
     }
 
+    /// A command that says nothing but errors.
+    pub fn command(&self) -> Command {
+        let mut command = hidden(&self.ffmpeg);
+        command.args(["-hide_banner", "-nostats", "-loglevel", "error"]);
+        command
+    }
+
     /// ffprobe's answer as JSON; `None` where it is not installed.
     ///
     /// # Errors
@@ -52,8 +61,29 @@ impl Program {
         Ok(Some(output.stdout))
     }
 
+    /// The first sound track as MP4: as it is where MP4 can hold it, else as AAC. `None` where there is no ffmpeg, or no
+    /// sound.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where there is no room for it.
+    pub fn extract_sound(&self, path: &Path) -> Result<Option<NamedTempFile>> {
+        let target =
+            tempfile::Builder::new().suffix(".mp4").tempfile().map_err(Error::io("create", Path::new("sound")))?;
+        for codec in ["copy", "aac"] {
+            let mut command = self.command();
+            command.args(["-nostdin", "-y", "-i"]).arg(url(path));
+            command.args(["-map", "0:a:0", "-vn", "-c:a", codec, "-f", "mp4"]).arg(url(target.path()));
+            match command.stdin(Stdio::null()).output() {
+                Ok(output) if output.status.success() => return Ok(Some(target)),
+                Ok(_) => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     /// Frames are given as they are, none twice and none left out. Version 5.1 renamed the option.
-    fn passthrough(&self) -> [&'static str; 2] {
+    pub fn passthrough(&self) -> [&'static str; 2] {
         let text = hidden(&self.ffmpeg).arg("-version").stdin(Stdio::null()).output().map(|output| output.stdout);
         let text = text.unwrap_or_default();
         let version = String::from_utf8_lossy(&text).split_whitespace().nth(2).unwrap_or_default().to_owned();

@@ -193,8 +193,15 @@ fn wait(
     if frame < wanted_from {
         return Ok(Some((frame, None)));
     }
+    let mut planes = decoded.planes;
+    if let Some((width, height)) = track.stream.shown
+        && (1..=planes.width).contains(&width)
+        && (1..=planes.height).contains(&height)
+    {
+        (planes.width, planes.height) = (width, height);
+    }
     let picture =
-        to_rgb(&decoded.planes, track.stream.colour).map_err(|reason| VideoError::frame(&track.path, frame, reason))?;
+        to_rgb(&planes, track.stream.colour).map_err(|reason| VideoError::frame(&track.path, frame, reason))?;
     Ok(Some((frame, Some(upright(picture, track.orientation)))))
 }
 

@@ -17,6 +17,8 @@ pub struct Stream {
     /// Sequence and picture parameter sets with start codes.
     pub parameter_sets: Vec<u8>,
     pub colour: Colour,
+    /// Width and height of the part at the top left that is shown, where that is not all.
+    pub shown: Option<(usize, usize)>,
 }
 
 impl Stream {
@@ -45,7 +47,8 @@ impl Stream {
                 colour = said;
             }
         }
-        Ok(Self { length_size: usize::from(config.length_size), parameter_sets, colour })
+        let shown = boxes::child(boxes, b"clap").and_then(clean_aperture);
+        Ok(Self { length_size: usize::from(config.length_size), parameter_sets, colour, shown })
     }
 
     /// The NAL units of a sample; a cut one at the end is left out.
@@ -59,6 +62,13 @@ impl Stream {
             Some(unit)
         })
     }
+}
+
+/// The size in a `clap` box, four fractions: width, height, and how far the centre is off (ISO/IEC 14496-12, 12.1.4).
+fn clean_aperture(body: &[u8]) -> Option<(usize, usize)> {
+    let numbers = body.as_chunks().0.iter().map(|&bytes| i32::from_be_bytes(bytes));
+    let [width, 1, height, 1, ..] = *numbers.collect::<Vec<_>>() else { return None };
+    Some((usize::try_from(width).ok()?, usize::try_from(height).ok()?))
 }
 
 /// Appends a NAL unit behind a start code, the form of the standard's Annex B.

@@ -1,6 +1,6 @@
 //! From samples in the order of decoding to frames in the order they are shown.
 
-use super::track::{Edit, Sample};
+use super::track::{Edit, Sample, rescale};
 use crate::video::Timeline;
 
 /// What is shown of a track.
@@ -69,12 +69,6 @@ fn edited(
         position = position.saturating_add(length);
     }
     Ok(shown)
-}
-
-/// Rounded to nearest.
-fn rescale(ticks: u64, to: u32, from: u32) -> u64 {
-    let (to, from) = (u128::from(to), u128::from(from.max(1)));
-    u64::try_from((u128::from(ticks) * to + from / 2) / from).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use mp4_atom::{Co64, Ctts, Stco, Stsc, Stss, Stsz, StszSamples, Stts};
 use super::boxes::{child, decode};
 use super::track::Sample;
 
-/// Most samples of a track: 46 hours at 60 frames a second.
-pub const MAX_SAMPLES: usize = 10_000_000;
+/// Most samples of a track: 23 hours at 60 frames a second.
+pub const MAX_SAMPLES: usize = 5_000_000;
 
 /// The samples that `tables` lists; those at the end whose place is not known are left out.
 ///

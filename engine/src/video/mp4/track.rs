@@ -123,3 +123,9 @@ fn orientation(header: &Tkhd) -> Orientation {
         _ => Orientation::NoTransforms,
     }
 }
+
+/// Ticks of one clock in those of another, rounded to nearest.
+pub fn rescale(ticks: u64, to: u32, from: u32) -> u64 {
+    let (to, from) = (u128::from(to), u128::from(from.max(1)));
+    u64::try_from((u128::from(ticks) * to + from / 2) / from).unwrap_or(u64::MAX)
+}
