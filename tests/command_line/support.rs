@@ -50,6 +50,8 @@ impl Workplace {
         let output = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
             .args(arguments)
             .current_dir(self.0.path())
+            // What one test searches is not what another finds.
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .output()
             .expect("the program starts");
         Ran {

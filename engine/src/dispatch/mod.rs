@@ -13,6 +13,7 @@ mod export;
 mod failure;
 mod files;
 mod lane;
+mod matching;
 mod model;
 mod outbox;
 #[cfg(test)]
@@ -100,8 +101,8 @@ impl Dispatcher {
         let start = |name: &str, worker| lane::Lane::start(name, Arc::clone(&outbox), worker);
         Self {
             files: start("files", files::worker(gpu.clone(), hub.clone())),
-            model: start("model", model::worker(gpu, loader)),
-            analysis: start("analysis", analysis::worker()),
+            model: start("model", model::worker(gpu.clone(), loader)),
+            analysis: start("analysis", analysis::worker(gpu)),
             export: start("export", export::worker()),
             download: start("download", download::worker(hub)),
             last_id: AtomicU64::new(0),

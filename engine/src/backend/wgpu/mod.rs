@@ -5,10 +5,12 @@
 
 mod blocks;
 mod buffers;
+mod check;
 mod convnext;
 mod kernels;
 mod pipelines;
 mod place;
+mod probe;
 mod readback;
 mod recording;
 #[cfg(test)]
@@ -20,15 +22,16 @@ mod weights;
 use std::sync::Arc;
 
 pub use self::place::Residency;
+pub use self::probe::{Part, Probe};
 
 use self::buffers::{Arena, Limits};
 use self::convnext::ConvNext;
 use self::kernels::attention::{WIDEST_HEAD, WORKGROUP_BYTES};
 use self::kernels::gemm::BUFFERS;
-use self::kernels::gemm::Tile;
-use self::pipelines::{Input, Pipelines};
+use self::kernels::method::Method;
+use self::pipelines::Input;
 use self::place::{Output, Place};
-use self::recording::{Recording, UniformSlots};
+use self::recording::{Recording, Tools};
 use self::vit::Vit;
 use super::{Backbone, Dtype, Run, Trial};
 use crate::checkpoint::Weights;
@@ -36,14 +39,13 @@ use crate::features::Encoded;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Pixels;
 use crate::model::{Ffn, ModelConfig};
-use crate::{Error, Result};
+use crate::{Cancel, Error, Result};
 
 /// A backbone on a graphics device.
 pub struct WgpuBackbone {
     config: ModelConfig,
     place: Place,
-    pipelines: Pipelines,
-    slots: UniformSlots,
+    tools: Tools,
     network: Network,
     /// Of the last picture.
     features: Option<OnDevice>,
@@ -86,13 +88,13 @@ impl WgpuBackbone {
         let input = input(gpu, placement.dtype)?;
         check_device(gpu)?;
         check_architecture(gpu, &config)?;
+        let mut tools = Tools::new(gpu, input);
+        let method = check::method(gpu, &mut tools, tune::file().as_deref());
         let place = Place {
             gpu: gpu.clone(),
             input,
             limits,
-            tile: tune::file()
-                .and_then(|file| tune::remembered(gpu, input, &file))
-                .unwrap_or_else(|| Tile::for_device(gpu.device.adapter_info().device_type)),
+            method,
             budget: placement.budget,
             arena: Arena::new(gpu.clone(), limits, input),
         };
@@ -101,8 +103,7 @@ impl WgpuBackbone {
             ModelConfig::ConvNext(convnext) => Network::ConvNext(Box::new(ConvNext::load(convnext, weights, &place)?)),
         };
         gpu.queue.submit([]);
-        let (pipelines, slots) = (Pipelines::new(gpu.clone(), input), UniformSlots::new(gpu));
-        Ok(Self { config, place, pipelines, slots, network, features: None })
+        Ok(Self { config, place, tools, network, features: None })
     }
 
     /// The type that a device runs fastest.
@@ -120,12 +121,12 @@ impl WgpuBackbone {
 
     fn run(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
         let gpu = self.place.gpu.clone();
-        let mut recording = Recording::new(&gpu, &mut self.pipelines, &self.slots);
+        let mut recording = Recording::new(&gpu, &mut self.tools, run);
         let Output { layers: taken, last, features } = match &self.network {
             Network::Vit(vit) => vit.forward(pixels, layers, &mut self.place, &mut recording, run)?,
             Network::ConvNext(convnext) => convnext.forward(pixels, layers, &mut self.place, &mut recording, run)?,
         };
-        recording.finish(run)?;
+        recording.finish()?;
         self.features = Some(OnDevice { tokens: features, prefix: last.prefix, grid: last.grid });
         let taken = taken.into_iter().map(|(layer, staged)| Ok((layer, staged.read(&gpu)?)));
         let taken: Vec<_> = taken.collect::<Result<_>>()?;
@@ -155,7 +156,9 @@ impl Backbone for WgpuBackbone {
         if !gpu.is_same(&self.place.gpu) {
             return None;
         }
-        let mut recording = Recording::new(gpu, &mut self.pipelines, &self.slots);
+        let cancel = Cancel::default();
+        let run = Run::from(&cancel);
+        let mut recording = Recording::new(gpu, &mut self.tools, &run);
         let shape = (*rows, *cols, self.config.dim());
         let packed = gpu.guarded("the features", tokens.size, || {
             let grid = kernels::pack::record(&mut recording, gpu, tokens, *prefix, shape);

@@ -1,7 +1,7 @@
 //! What both architectures need of the device.
 
 use super::buffers::{Arena, Limits, Region};
-use super::kernels::gemm::Tile;
+use super::kernels::method::Method;
 use super::pipelines::Input;
 use super::readback::StagedFeatures;
 use super::weights::{HostLinear, Linear};
@@ -27,7 +27,7 @@ pub struct Place {
     /// Of a binding.
     pub limits: Limits,
     /// Of linear layers.
-    pub tile: Tile,
+    pub method: Method,
     /// Bytes that the weights of the blocks may take.
     pub budget: u64,
     /// Activations.

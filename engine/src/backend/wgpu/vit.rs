@@ -93,24 +93,24 @@ impl Vit {
         unfold::record(recording, &patches.pixels, (pixels.width, pixels.height), patch, &patches.unfolded);
         recording.copy(&self.prefix_tokens, &x);
         let embed = Epilogue::Bias { first_row: prefix };
-        gemm::record(recording, place.tile, (&patches.unfolded, rows * cols), &self.patch_embed, embed, &x);
+        gemm::record(recording, place.method, (&patches.unfolded, rows * cols), &self.patch_embed, embed, &x);
 
         let mut taken = vec![];
         for i in 0..self.config.depth {
-            recording.wait_for_room(run)?;
+            recording.wait_for_room()?;
             run.enter_block(i)?;
             let block = self.blocks.get(i, &self.config, place)?;
             norm::record(recording, &x, 0..tokens, &block.norm1, Out::Inputs, &normalised);
-            gemm::record(recording, place.tile, (&normalised, tokens), &block.qkv, Epilogue::Qkv(&rope), &qkv);
+            gemm::record(recording, place.method, (&normalised, tokens), &block.qkv, Epilogue::Qkv(&rope), &qkv);
             attention::record(recording, &qkv, (tokens, heads, head), &mixed);
-            gemm::record(recording, place.tile, (&mixed, tokens), &block.proj, Epilogue::AddScaled, &x);
+            gemm::record(recording, place.method, (&mixed, tokens), &block.proj, Epilogue::AddScaled, &x);
             norm::record(recording, &x, 0..tokens, &block.norm2, Out::Inputs, &normalised);
             let activation = match self.config.ffn {
                 Ffn::Mlp { .. } => Epilogue::Gelu,
                 Ffn::SwiGlu { .. } => Epilogue::SwiGlu,
             };
-            gemm::record(recording, place.tile, (&normalised, tokens), &block.expand, activation, &hidden);
-            gemm::record(recording, place.tile, (&hidden, tokens), &block.reduce, Epilogue::AddScaled, &x);
+            gemm::record(recording, place.method, (&normalised, tokens), &block.expand, activation, &hidden);
+            gemm::record(recording, place.method, (&hidden, tokens), &block.reduce, Epilogue::AddScaled, &x);
             if layers.contains(&i) {
                 self.normalise(recording, &x, tokens, &output);
                 let tokens = Staged::record(recording, &place.gpu, &output)?;
