@@ -7,11 +7,16 @@ import subprocess
 from pathlib import Path
 
 
-def dinoscope_bench(program: Path, part: str, *options: object) -> float:
-    """Median milliseconds of one part of `dinoscope bench`."""
-    command = [program, "bench", "--what", part, "--random-weights", "--device", "cpu", "--json", *map(str, options)]
+def dinoscope_json(program: Path, part: str, *options: object) -> dict:
+    """What `dinoscope bench` says about one part."""
+    command = [program, "bench", "--what", part, "--random-weights", "--json", *map(str, options)]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(result.stdout)[part]["median_ms"]
+    return json.loads(result.stdout)
+
+
+def dinoscope_bench(program: Path, part: str, *options: object) -> float:
+    """Median milliseconds of one part of `dinoscope bench` on the processor."""
+    return dinoscope_json(program, part, "--device", "cpu", *options)[part]["median_ms"]
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -1,39 +1,18 @@
-// softmax(Q · Kᵀ) · V per head with online softmax: no row of scores is ever whole. One workgroup has 64 queries of a
-// head and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8
-// numbers of the result.
-
-// Keep in sync with `AttentionUniforms` in engine/src/backend/wgpu/kernels/attention.rs.
-struct Uniforms {
-    tokens: u32,
-    // Numbers of all heads together, by four.
-    width: u32,
-    // The first query, of all that are computed.
-    first_query: u32,
-    // To 16 bytes.
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
-// Queries are scaled by log2(e) / √head already: powers are those of two.
-@group(0) @binding(1) var<storage, read> qkv: array<Input4>;       // [tokens, 3 * width]: all queries, all keys, all values
-@group(0) @binding(2) var<storage, read_write> out: array<Input4>; // [tokens, width]
-
-// The program sets HEAD (numbers in a head, by four, at most 32) and TILE_DEPTH (by four, at most 8). Behind this file
-// stands attention_plain.wgsl or attention_subgroup.wgsl with the entry point, `Place`, `greatest_of_rows` and
-// `sum_of_rows`: what threads with the same queries have in common.
+// Attention in tiles that lie in workgroup memory. One workgroup has 64 queries of a head and goes through the keys 64 at a
+// time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8 numbers of the result. Behind
+// attention_operands.wgsl.
+//
+// The program sets TILE_DEPTH (by four, at most 8); HEAD is at most 32. Behind this file stands attention_plain.wgsl or
+// attention_subgroup.wgsl with the entry point, `Place`, `greatest_of_rows` and `sum_of_rows`: what threads with the same
+// queries have in common.
 const SIDE = 16u;
 const STRIDE = SIDE + 1u;
-const LOWEST = -3.0e38;
 
 // Queries and keys of a tile, [4 * TILE_DEPTH, 16] one behind the other; once the scores are there, their powers
 // [4, 16, 16]: component j of [i, key quad, query quad] belongs to query j and key i of their quads.
 var<workgroup> tiles: array<vec4f, 4u * SIDE * STRIDE>;
 // What a row's threads, or parts of them, have found.
 var<workgroup> reduced: array<vec4f, SIDE * STRIDE>;
-
-fn part_at(token: u32, start: u32, depth: u32) -> vec4f {
-    return vec4f(qkv[min(token, uniforms.tokens - 1u) * 3u * uniforms.width + start + depth]);
-}
 
 fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, start: u32) {
     var square = mat4x4f();
@@ -51,23 +30,6 @@ fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, st
     tiles[at + STRIDE] = square[1];
     tiles[at + 2u * STRIDE] = square[2];
     tiles[at + 3u * STRIDE] = square[3];
-}
-
-fn scale_rows(square: mat4x4f, scale: vec4f) -> mat4x4f {
-    return mat4x4f(square[0] * scale.x, square[1] * scale.y, square[2] * scale.z, square[3] * scale.w);
-}
-
-fn store(token: u32, head: u32, depth: u32, value: vec4f) {
-    if (token < uniforms.tokens && depth < HEAD) {
-        out[token * uniforms.width + head * HEAD + depth] = to_input(value);
-    }
-}
-
-fn store_square(token: u32, head: u32, depth: u32, square: mat4x4f) {
-    store(token, head, depth, square[0]);
-    store(token + 1u, head, depth, square[1]);
-    store(token + 2u, head, depth, square[2]);
-    store(token + 3u, head, depth, square[3]);
 }
 
 fn attend(group: vec3u, place: Place) {

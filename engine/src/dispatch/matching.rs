@@ -123,13 +123,18 @@ mod tests {
 
     const DIM: usize = 40;
 
+    /// Reproducible, without structure, in -1..=1.
+    fn noise(i: usize, k: usize) -> f32 {
+        let mut hash = ((i << 16) + k) as u64;
+        for _ in 0..2 {
+            hash = (hash ^ (hash >> 29)).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+        (hash >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
     /// The same picture, each time shifted by some patches, with noise of its own.
     fn selected(gpu: &Gpu, (rows, cols): (usize, usize), shift: usize, foreground: Option<Array2<bool>>) -> Selected {
-        let value = |(i, k): (usize, usize)| {
-            let of = |i: usize| ((i * 7919 + k * 104_729 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32;
-            let unit = |value: f32| value / (1u64 << 23) as f32 - 1.0;
-            3.0 * unit(of(i + shift)) + 0.3 * unit(of(90_001 + 37 * i + shift))
-        };
+        let value = |(i, k): (usize, usize)| 3.0 * noise(i + shift, k) + 0.3 * noise(90_001 + 37 * i + shift, k);
         let patch = FeatureGrid { rows, cols, data: Array2::from_shape_fn((rows * cols, DIM), value) };
         let resident = Some(ResidentGrid::upload(gpu, &patch).expect("room"));
         let text = |text: &str| text.to_owned();

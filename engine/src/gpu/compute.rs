@@ -57,7 +57,7 @@ fn filled(gpu: &Gpu, label: &str, contents: &[u8], usage: wgpu::BufferUsages) ->
 pub fn storage(gpu: &Gpu, label: &str, size: u64) -> wgpu::Buffer {
     gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
-        size: size.max(16),
+        size,
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,
     })

@@ -102,6 +102,15 @@ impl Gpu {
         Some(Self::new(device, queue))
     }
 
+    /// Threads of a subgroup, where kernels may use them and they are always as many, at least 8.
+    pub fn lanes(&self) -> Option<u32> {
+        let info = self.device.adapter_info();
+        let is_known = self.device.features().contains(wgpu::Features::SUBGROUP)
+            && info.subgroup_min_size == info.subgroup_max_size
+            && (8..=64).contains(&info.subgroup_min_size);
+        is_known.then_some(info.subgroup_min_size)
+    }
+
     /// Whether kernels may multiply matrices of 16 × 16 at once, f16 summed in f32, by subgroups of 32 threads.
     pub fn has_cooperative_matrices(&self) -> bool {
         // It is asked for only where it is so: see [`device_descriptor`].

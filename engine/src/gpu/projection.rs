@@ -9,6 +9,9 @@ use super::{Gpu, GpuError};
 use crate::Result;
 use crate::analysis::pca::{Basis, Scores};
 
+/// `[dim]`, and what is subtracted from the product with it.
+type Axis = (Vec<f64>, f64);
+
 /// Axes that a thread takes at a time.
 const GROUP: usize = 4;
 
@@ -62,10 +65,9 @@ impl ProjectionPipeline {
         Ok(Array3::from_shape_fn((grid.rows, grid.cols, axes.len()), score))
     }
 
-    /// `axes` are `[dim]` with an offset each.
-    fn submit(&self, gpu: &Gpu, grid: &ResidentGrid, axes: &[(Vec<f64>, f64)], groups: usize, scores: &wgpu::Buffer) {
+    fn submit(&self, gpu: &Gpu, grid: &ResidentGrid, axes: &[Axis], groups: usize, scores: &wgpu::Buffer) {
         let numbers = 2 * grid::words(grid.dim);
-        let of_group = |group: usize, value: &dyn Fn(&(Vec<f64>, f64)) -> f64| -> [f32; GROUP] {
+        let of_group = |group: usize, value: &dyn Fn(&Axis) -> f64| -> [f32; GROUP] {
             std::array::from_fn(|i| axes.get(GROUP * group + i).map_or(0.0, |axis| value(axis) as f32))
         };
         let scaled_back = |value: Option<&f64>| value.map_or(0.0, |value| value / f64::from(grid::SCALE));

@@ -16,10 +16,10 @@ use crate::backend::Run;
 use crate::gpu::Gpu;
 use crate::{Cancel, Result};
 
-/// What `file` remembers of this device, else what its kind runs fast; the plain way where that does not work.
+/// What `file` remembers of this device, else what its kind runs fast; the usual way where that does not work.
 pub fn method(gpu: &Gpu, tools: &mut Tools, file: Option<&Path>) -> Method {
     let input = tools.pipelines.input();
-    let plain = Method::plain(gpu.device.adapter_info().device_type);
+    let plain = if gpu.is_hardware() { Method::PLAIN } else { Method::for_software(gpu) };
     let usual = if has_units(gpu, input) { Method::COOPERATIVE } else { plain };
     let wanted = file.and_then(|file| tune::remembered(gpu, input, file)).unwrap_or(usual);
     if works(gpu, tools, wanted) { wanted } else { plain }
@@ -28,7 +28,7 @@ pub fn method(gpu: &Gpu, tools: &mut Tools, file: Option<&Path>) -> Method {
 /// Whether the device computes so, and rightly: matrix units are an experiment of wgpu, and are tried first.
 pub fn works(gpu: &Gpu, tools: &mut Tools, method: Method) -> bool {
     match method {
-        Method::Plain(_) => true,
+        Method::Plain(_) | Method::Broadcast(_) => true,
         Method::Cooperative(_) => has_units(gpu, tools.pipelines.input()) && is_exact(gpu, tools, method),
     }
 }

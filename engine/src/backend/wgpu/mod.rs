@@ -28,7 +28,6 @@ use self::buffers::{Arena, Limits};
 use self::convnext::ConvNext;
 use self::kernels::attention::{WIDEST_HEAD, WORKGROUP_BYTES};
 use self::kernels::gemm::BUFFERS;
-use self::kernels::method::Method;
 use self::pipelines::Input;
 use self::place::{Output, Place};
 use self::recording::{Recording, Tools};

@@ -107,9 +107,9 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Whether kernels may use subgroups.
-    pub fn has_subgroups(&self) -> bool {
-        self.gpu.device.features().contains(wgpu::Features::SUBGROUP)
+    /// What it is for.
+    pub fn gpu(&self) -> &Gpu {
+        self.gpu
     }
 
     /// See [`Pace::bands`].

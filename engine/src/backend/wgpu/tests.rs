@@ -3,6 +3,7 @@
 mod attention;
 mod bench;
 mod cooperative;
+mod experiment;
 mod gemm;
 mod model;
 mod others;

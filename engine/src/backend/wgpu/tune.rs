@@ -27,7 +27,7 @@ pub fn file() -> Option<PathBuf> {
 /// The one that was fastest on this device, where it was tuned; a file that cannot be read counts for nothing.
 pub fn remembered(gpu: &Gpu, input: Input, file: &Path) -> Option<Method> {
     let method = *read(file).get(&key(gpu, input))?;
-    method.fits(&gpu.device.limits()).then_some(method)
+    method.fits(gpu).then_some(method)
 }
 
 fn read(file: &Path) -> Book {
@@ -59,9 +59,8 @@ impl WgpuBackbone {
 
     /// The fastest first.
     fn try_all(&mut self, pixels: &Pixels, run: &Run<'_>) -> Result<Vec<(Method, Duration)>> {
-        let limits = self.place.gpu.device.limits();
         let mut trials = Vec::new();
-        for method in Method::candidates().filter(|method| method.fits(&limits)) {
+        for method in Method::candidates(&self.place.gpu.clone()) {
             if !check::works(&self.place.gpu, &mut self.tools, method) {
                 continue;
             }

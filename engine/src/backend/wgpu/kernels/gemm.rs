@@ -29,6 +29,8 @@ struct GemmUniforms {
 }
 
 const OPERANDS: &str = include_str!("../../../../../shaders/backbone/gemm_operands.wgsl");
+const BROADCAST: &str = include_str!("../../../../../shaders/backbone/broadcast.wgsl");
+const BY_BROADCAST: &str = include_str!("../../../../../shaders/backbone/gemm_broadcast.wgsl");
 const PLAIN: &str = include_str!("../../../../../shaders/backbone/gemm.wgsl");
 /// The part of the cooperative kernels that uses the matrix units.
 pub const MATRICES: &str = include_str!("../../../../../shaders/backbone/cooperative_matrices.wgsl");
@@ -46,6 +48,8 @@ pub const BUFFERS: u32 = 5;
 pub struct Product {
     /// For every device.
     pub plain: Kernel,
+    /// For devices whose subgroups have a size that is known.
+    pub broadcast: Kernel,
     /// For devices with [cooperative matrices](crate::gpu::Gpu::has_cooperative_matrices).
     pub cooperative: Kernel,
 }
@@ -58,6 +62,12 @@ macro_rules! product {
                 name: concat!("gemm_", $epilogue),
                 extensions: &[],
                 sources: &[OPERANDS, PLAIN, EPILOGUE],
+                bindings: $bindings,
+            },
+            broadcast: Kernel {
+                name: concat!("gemm_broadcast_", $epilogue),
+                extensions: &[],
+                sources: &[OPERANDS, BROADCAST, BY_BROADCAST, EPILOGUE],
                 bindings: $bindings,
             },
             cooperative: Kernel {
@@ -152,6 +162,7 @@ pub fn record(
     let product = epilogue.product();
     let kernel = match method {
         Method::Plain(_) => &product.plain,
+        Method::Broadcast(_) => &product.broadcast,
         Method::Cooperative(_) => &product.cooperative,
     };
     for slice in &linear.slices {

@@ -5,15 +5,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::wgpu::pipelines::Constant;
+use crate::gpu::Gpu;
 
 /// Threads of a subgroup that has matrix units.
 const SUBGROUP: u32 = 32;
+/// Threads of a workgroup in the kernels that broadcast.
+pub const BROADCAST_THREADS: u32 = 64;
 
 /// How products are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
     /// By every device: `gemm.wgsl`.
     Plain(Tile),
+    /// By devices whose subgroups have so many threads: `gemm_broadcast.wgsl`.
+    Broadcast(u32),
     /// By devices with [cooperative matrices](crate::gpu::Gpu::has_cooperative_matrices), in f16:
     /// `gemm_cooperative.wgsl`.
     Cooperative(Subgroups),
@@ -45,25 +50,51 @@ pub struct Subgroups {
 }
 
 impl Method {
-    /// What devices of that kind run fast, without matrix units.
-    pub fn plain(device_type: wgpu::DeviceType) -> Self {
-        Self::Plain(Tile::for_device(device_type))
-    }
+    /// What GPUs run fast that have no matrix units.
+    pub const PLAIN: Self = Self::Plain(Tile::new(4, (16, 16), (2, 1)));
 
     /// What devices with matrix units run fast: nobody has measured it.
     pub const COOPERATIVE: Self = Self::Cooperative(Subgroups { rows: 2, cols: 2 });
 
-    /// What tuning tries, those with matrix units last.
-    pub fn candidates() -> impl Iterator<Item = Self> {
-        let cooperative =
-            [(2, 2), (4, 2), (2, 4), (4, 4)].map(|(rows, cols)| Self::Cooperative(Subgroups { rows, cols }));
-        Tile::CANDIDATES.map(Self::Plain).into_iter().chain(cooperative)
+    /// What tuning tries of these.
+    pub const COOPERATIVES: [Self; 4] = [
+        Self::COOPERATIVE,
+        Self::Cooperative(Subgroups { rows: 4, cols: 2 }),
+        Self::Cooperative(Subgroups { rows: 2, cols: 4 }),
+        Self::Cooperative(Subgroups { rows: 4, cols: 4 }),
+    ];
+
+    /// And of those.
+    pub const PLAINS: [Self; 9] = [
+        Self::Plain(Tile::new(2, (8, 8), (2, 2))),
+        Self::Plain(Tile::new(4, (8, 8), (1, 1))),
+        Self::Plain(Tile::new(2, (8, 8), (2, 1))),
+        Self::Plain(Tile::new(2, (16, 8), (2, 2))),
+        Self::Plain(Tile::new(2, (8, 16), (2, 2))),
+        Self::Plain(Tile::new(4, (16, 16), (1, 1))),
+        Self::PLAIN,
+        Self::Plain(Tile::new(4, (16, 16), (1, 2))),
+        Self::Plain(Tile::new(4, (16, 16), (2, 2))),
+    ];
+
+    /// What software runs fast.
+    pub fn for_software(gpu: &Gpu) -> Self {
+        gpu.lanes().map_or(Self::Plain(Tile::new(2, (8, 8), (2, 2))), Self::Broadcast)
     }
 
-    /// Whether a device of those limits runs it, and the shader was written for it.
-    pub fn fits(self, limits: &wgpu::Limits) -> bool {
+    /// What tuning tries on a device, those with matrix units last.
+    pub fn candidates(gpu: &Gpu) -> impl Iterator<Item = Self> {
+        let all = Self::PLAINS.into_iter().chain(gpu.lanes().map(Self::Broadcast)).chain(Self::COOPERATIVES);
+        let gpu = gpu.clone();
+        all.filter(move |method| method.fits(&gpu))
+    }
+
+    /// Whether a device has the room for it and the shader was written for it.
+    pub fn fits(self, gpu: &Gpu) -> bool {
+        let limits = gpu.device.limits();
         let (threads, bytes) = match self {
             Self::Plain(tile) if !tile.is_possible() => return false,
+            Self::Broadcast(lanes) => return gpu.lanes() == Some(lanes),
             Self::Plain(tile) => (u64::from(tile.row_threads) * u64::from(tile.col_threads), tile.workgroup_bytes()),
             Self::Cooperative(Subgroups { rows, cols }) => {
                 let (rows, cols) = (u64::from(rows), u64::from(cols));
@@ -80,6 +111,7 @@ impl Method {
     pub fn rows(self) -> usize {
         match self {
             Self::Plain(tile) => (4 * tile.row_threads * tile.row_quads) as usize,
+            Self::Broadcast(lanes) => (16 * BROADCAST_THREADS / lanes) as usize,
             Self::Cooperative(subgroups) => (32 * subgroups.rows) as usize,
         }
     }
@@ -88,6 +120,7 @@ impl Method {
     pub fn cols(self) -> usize {
         match self {
             Self::Plain(tile) => (4 * tile.col_threads * tile.col_quads) as usize,
+            Self::Broadcast(lanes) => (4 * lanes) as usize,
             Self::Cooperative(subgroups) => (32 * subgroups.cols) as usize,
         }
     }
@@ -102,6 +135,7 @@ impl Method {
                 Constant::Number("ROW_QUADS", tile.row_quads),
                 Constant::Number("COL_QUADS", tile.col_quads),
             ],
+            Self::Broadcast(lanes) => vec![Constant::Number("LANES", lanes)],
             Self::Cooperative(subgroups) => vec![
                 Constant::Number("ROW_SUBGROUPS", subgroups.rows),
                 Constant::Number("COL_SUBGROUPS", subgroups.cols),
@@ -111,27 +145,8 @@ impl Method {
 }
 
 impl Tile {
-    const CANDIDATES: [Self; 9] = [
-        Self::new(2, (8, 8), (2, 2)),
-        Self::new(4, (8, 8), (1, 1)),
-        Self::new(2, (8, 8), (2, 1)),
-        Self::new(2, (16, 8), (2, 2)),
-        Self::new(2, (8, 16), (2, 2)),
-        Self::new(4, (16, 16), (1, 1)),
-        Self::new(4, (16, 16), (2, 1)),
-        Self::new(4, (16, 16), (1, 2)),
-        Self::new(4, (16, 16), (2, 2)),
-    ];
-
     const fn new(depth: u32, (row_threads, col_threads): (u32, u32), (row_quads, col_quads): (u32, u32)) -> Self {
         Self { depth, row_threads, col_threads, row_quads, col_quads }
-    }
-
-    fn for_device(device_type: wgpu::DeviceType) -> Self {
-        match device_type {
-            wgpu::DeviceType::Cpu => Self::new(2, (8, 8), (2, 2)),
-            _ => Self::new(4, (16, 16), (2, 1)),
-        }
     }
 
     /// Squares of A and of W that lie in workgroup memory side by side.
@@ -157,7 +172,7 @@ impl Tile {
 }
 
 impl fmt::Display for Method {
-    /// "128×64×16, 8×4 a thread"; "64×64×32, matrix units".
+    /// "128×64×16, 8×4 a thread"; "128×32, 16×4 a thread, by broadcast"; "64×64×32, matrix units".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rows, cols) = (self.rows(), self.cols());
         match self {
@@ -165,6 +180,7 @@ impl fmt::Display for Method {
                 let (depth, high, wide) = (4 * tile.depth, 4 * tile.row_quads, 4 * tile.col_quads);
                 write!(f, "{rows}×{cols}×{depth}, {high}×{wide} a thread")
             }
+            Self::Broadcast(_) => write!(f, "{rows}×{cols}, 16×4 a thread, by broadcast"),
             Self::Cooperative(_) => write!(f, "{rows}×{cols}×32, matrix units"),
         }
     }

@@ -15,19 +15,25 @@ const WORKGROUPS: u32 = 65_535;
 
 /// Every kernel there is, for tests that need no device.
 #[cfg(test)]
-pub const ALL: [&super::pipelines::Kernel; 19] = [
+pub const ALL: [&super::pipelines::Kernel; 25] = [
     &attention::PLAIN,
     &attention::SUBGROUP,
+    &attention::BROADCAST,
     &depthwise::DEPTHWISE,
     &gemm::BIAS.plain,
+    &gemm::BIAS.broadcast,
     &gemm::BIAS.cooperative,
     &gemm::GELU.plain,
+    &gemm::GELU.broadcast,
     &gemm::GELU.cooperative,
     &gemm::SWIGLU.plain,
+    &gemm::SWIGLU.broadcast,
     &gemm::SWIGLU.cooperative,
     &gemm::ADD_SCALED.plain,
+    &gemm::ADD_SCALED.broadcast,
     &gemm::ADD_SCALED.cooperative,
     &gemm::QKV.plain,
+    &gemm::QKV.broadcast,
     &gemm::QKV.cooperative,
     &mean::MEAN,
     &norm::PLAIN,

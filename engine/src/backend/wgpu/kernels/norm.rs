@@ -74,7 +74,8 @@ pub fn record(
     kind: Out,
     out: &Region,
 ) {
-    let kernel = if recording.has_subgroups() { &SUBGROUP } else { &PLAIN };
+    let has_subgroups = recording.gpu().device.features().contains(wgpu::Features::SUBGROUP);
+    let kernel = if has_subgroups { &SUBGROUP } else { &PLAIN };
     record_with(recording, kernel, x, rows, norm, kind, out);
 }
 

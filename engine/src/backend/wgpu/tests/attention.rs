@@ -1,5 +1,5 @@
-use super::super::kernels::attention::{PLAIN, SUBGROUP, record_with};
-use super::super::pipelines::{Input, Kernel};
+use super::super::kernels::attention::{Way, record_with, widest_broadcast};
+use super::super::pipelines::Input;
 use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
 use crate::gpu::{Gpu, Pace};
 
@@ -34,26 +34,28 @@ fn attention_agrees() {
     let shapes = [(1, 1, 4), (5, 2, 12), (64, 1, 64), (67, 3, 48), (129, 2, 128), (200, 2, 80), (4_101, 1, 8)];
     for input in all_inputs(&gpu) {
         let mut bench = Bench::new(&gpu, input);
-        for kernel in kernels(&gpu) {
-            for shape @ (tokens, heads, head) in shapes {
+        for shape @ (tokens, heads, head) in shapes {
+            for way in ways(&gpu, head) {
                 // Scores far apart, so that the greatest one changes from tile to tile.
                 let qkv: Vec<f32> =
                     numbers(7, tokens * 3 * heads * head).into_iter().map(|value| 4.0 * value).collect();
                 let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; tokens * heads * head]));
-                bench.run(|recording| record_with(recording, kernel, &region, shape, &out));
+                bench.run(|recording| record_with(recording, way, &region, shape, &out));
                 // Weights depend on the scores by powers: a score's rounding shows in them.
                 let tolerance = 4.0 * tolerance(input);
-                let what = format!("{shape:?} in {input:?}, {}", kernel.name);
+                let what = format!("{shape:?} in {input:?}, {way:?}");
                 check(&bench.read_inputs(&out), &twin(&qkv, shape), tolerance, &what);
             }
         }
     }
 }
 
-/// Both where the device has subgroups; software has.
-fn kernels(gpu: &Gpu) -> Vec<&'static Kernel> {
-    let mut all = vec![&PLAIN];
-    all.extend(gpu.device.features().contains(wgpu::Features::SUBGROUP).then_some(&SUBGROUP));
+/// Software has subgroups.
+fn ways(gpu: &Gpu, head: usize) -> Vec<Way> {
+    let lanes = gpu.lanes().expect("software has subgroups of one size");
+    let mut all = vec![Way::Plain, Way::Subgroup];
+    all.extend((head <= widest_broadcast(lanes)).then_some(Way::Broadcast(lanes)));
+    assert!(all.contains(&Way::for_device(gpu, head)));
     all
 }
 
@@ -62,18 +64,18 @@ fn queries_come_in_pieces() {
     let gpu = gpu();
     let shape @ (tokens, heads, head) = (300, 2, 16);
     let qkv = numbers(7, tokens * 3 * heads * head);
-    for kernel in kernels(&gpu) {
+    for way in ways(&gpu, head) {
         let mut bench = Bench::new(&gpu, Input::F32);
         let region = bench.inputs(&qkv);
         let mut run = |work| {
             let out = bench.floats(&vec![7.0; tokens * heads * head]);
             bench.tools.pace = Pace::fixed(work);
-            let pieces = bench.run(|recording| record_with(recording, kernel, &region, shape, &out));
+            let pieces = bench.run(|recording| record_with(recording, way, &region, shape, &out));
             (pieces, bench.read_floats(&out))
         };
         let (pieces, whole) = run(u64::MAX);
         assert_eq!(pieces, 1);
         let (pieces, banded) = run((2 * tokens * heads * head * 129) as u64);
-        assert_eq!((pieces, banded), (3, whole), "128 queries each");
+        assert_eq!((pieces, banded), (3, whole), "{way:?}: 128 queries each");
     }
 }

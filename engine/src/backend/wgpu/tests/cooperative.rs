@@ -21,7 +21,11 @@ pub fn emulating(gpu: &Gpu) -> Bench {
 
 fn emulating_tools(gpu: &Gpu, emulated: &'static str) -> Tools {
     let mut tools = Tools::new(gpu, Input::F16);
-    tools.pipelines.replaced = vec![("enable wgpu_cooperative_matrix;\n", ""), (MATRICES, emulated)];
+    tools.pipelines.replaced = vec![
+        ("enable wgpu_cooperative_matrix;\n", ""),
+        (MATRICES, emulated),
+        ("let subgroup =", "lane = thread % SUBGROUP;\n    let subgroup ="),
+    ];
     tools
 }
 
@@ -41,7 +45,7 @@ fn a_device_is_believed_only_what_it_computes() {
 fn without_matrix_units_the_plain_kernels_run() {
     let gpu = gpu();
     assert!(!gpu.has_cooperative_matrices(), "software has none");
-    let plain = Method::plain(gpu.device.adapter_info().device_type);
+    let plain = Method::for_software(&gpu);
     let mut tools = Tools::new(&gpu, Input::F16);
     assert!(!works(&gpu, &mut tools, Method::COOPERATIVE) && works(&gpu, &mut tools, plain));
     assert_eq!(method(&gpu, &mut tools, None), plain);

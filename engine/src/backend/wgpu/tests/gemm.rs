@@ -5,14 +5,17 @@ use super::super::pipelines::Input;
 use super::super::weights::{HostLinear, Linear};
 use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
 use super::cooperative::{OBLONG, emulating};
-use crate::gpu::{GpuError, Pace};
+use crate::gpu::{Gpu, GpuError, Pace};
 
 /// Rows, inputs, outputs: one of everything, no multiples of a tile, and more rows than pictures of 1024 pixels have.
 const SHAPES: [(usize, usize, usize); 4] = [(1, 4, 24), (67, 36, 132), (130, 100, 72), (4_101, 8, 24)];
-/// What a small device and a large one get, and one square a thread.
-fn plain_methods() -> [Method; 3] {
+/// What GPUs and software get, with subgroups and without, and a tile that no device gets.
+fn methods(gpu: &Gpu) -> Vec<Method> {
+    let bare = Gpu::with_features(wgpu::Features::empty()).expect("the adapter, without extras");
     let odd = Tile { depth: 3, row_threads: 8, col_threads: 16, row_quads: 1, col_quads: 2 };
-    [Method::plain(wgpu::DeviceType::Cpu), Method::plain(wgpu::DeviceType::DiscreteGpu), Method::Plain(odd)]
+    let all = [Method::PLAIN, Method::for_software(&bare), Method::for_software(gpu), Method::Plain(odd)];
+    assert!(matches!(all[2], Method::Broadcast(_)), "software has subgroups of one size");
+    all.to_vec()
 }
 
 struct Case {
@@ -58,7 +61,7 @@ fn for_every_case(check_one: impl Fn(&mut Bench, Method, &Case, &str)) {
     let gpu = gpu();
     for input in all_inputs(&gpu) {
         let mut bench = Bench::new(&gpu, input);
-        for method in plain_methods() {
+        for method in methods(&gpu) {
             for shape in SHAPES {
                 check_one(&mut bench, method, &Case::new(shape), &format!("{shape:?} in {input:?}, {method}"));
             }
@@ -121,7 +124,7 @@ fn gelu_is_accurate_everywhere() {
     let host = HostLinear::new(bench.input, &vec![0.0; 4 * x.len()], x.clone(), None);
     let linear = Linear::upload(&gpu, bench.limits, &host).expect("room");
     let (a, out) = (bench.inputs(&[0.0; 4]), bench.floats(&vec![7.0; x.len()]));
-    bench.run(|recording| record(recording, plain_methods()[0], (&a, 1), &linear, Epilogue::Gelu, &out));
+    bench.run(|recording| record(recording, Method::PLAIN, (&a, 1), &linear, Epilogue::Gelu, &out));
     for (got, x) in bench.read_floats(&out).into_iter().zip(x) {
         let exact = f64::from(x) * phi(f64::from(x));
         assert!((f64::from(got) - exact).abs() < 1e-6, "{x}: {got} {exact}");
@@ -207,7 +210,7 @@ fn large_weights_are_split() {
             let linear = case.linear(&bench, limits).expect("room");
             let (a, out) = (bench.inputs(&case.a), bench.floats(&vec![7.0; 67 * 132]));
             let epilogue = Epilogue::Bias { first_row: 0 };
-            bench.run(|recording| record(recording, plain_methods()[0], (&a, 67), &linear, epilogue, &out));
+            bench.run(|recording| record(recording, Method::PLAIN, (&a, 67), &linear, epilogue, &out));
             (linear.slices.len(), bench.read_floats(&out))
         };
         let (slices, whole) = run(Limits { binding: 132 * row_bytes });
@@ -225,7 +228,7 @@ fn long_products_come_in_pieces() {
     let gpu = gpu();
     let (rows, inputs, outputs) = (300, 36, 72);
     let case = Case::new((rows, inputs, outputs));
-    for method in plain_methods() {
+    for method in methods(&gpu) {
         let mut bench = Bench::new(&gpu, Input::F32);
         let (a, linear) = (bench.inputs(&case.a), case.linear(&bench, bench.limits).expect("room"));
         let mut run = |work| {

@@ -251,7 +251,7 @@ fn the_fastest_method_is_kept_and_remembered() {
     assert_eq!(backbone.place.method, chosen, "as before the search");
 
     let mut tools = Tools::new(&gpu, input);
-    let other = Method::candidates().find(|method| *method != chosen).expect("several");
+    let other = Method::candidates(&gpu).find(|method| *method != chosen).expect("several");
     let text = std::fs::read_to_string(&file).expect("text");
     let entry = serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
     let key = entry.as_object().expect("an object").keys().next().expect("one device").clone();
@@ -262,8 +262,8 @@ fn the_fastest_method_is_kept_and_remembered() {
     remember(other);
     assert_eq!(check::method(&gpu, &mut tools, Some(&file)), other, "what was searched is used");
     remember(Method::COOPERATIVE);
-    let plain = Method::plain(gpu.device.adapter_info().device_type);
-    assert_eq!(check::method(&gpu, &mut tools, Some(&file)), plain, "but not what this device does not have");
+    let usual = Method::for_software(&gpu);
+    assert_eq!(check::method(&gpu, &mut tools, Some(&file)), usual, "but not what this device does not have");
 
     std::fs::write(&file, "{").expect("written");
     assert_eq!(tune::remembered(&gpu, input, &file), None, "a damaged file counts for nothing");

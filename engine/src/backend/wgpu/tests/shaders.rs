@@ -7,16 +7,18 @@ use wgpu::naga::Module;
 use wgpu::naga::front::wgsl;
 use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
+use super::super::kernels::attention::Way;
 use super::super::kernels::method::Method;
 use super::super::kernels::norm::Out;
-use super::super::kernels::{ALL, attention, norm};
+use super::super::kernels::{ALL, norm};
 use super::super::pipelines::{Constant, Input, Kernel, compose};
 
 /// A kernel with all constants set, parsed and validated; capabilities are those that it may ask for.
 pub fn module(kernel: &Kernel, input: Input, constants: &[Constant]) -> Result<(Module, ModuleInfo), String> {
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     capabilities.set(Capabilities::SHADER_FLOAT16, input == Input::F16);
-    capabilities.set(Capabilities::SUBGROUP, kernel.name.ends_with("subgroup"));
+    let has_subgroups = kernel.name.ends_with("subgroup") || kernel.name.contains("broadcast");
+    capabilities.set(Capabilities::SUBGROUP, has_subgroups);
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, is_cooperative(kernel));
     let source = compose(kernel, input, constants);
     let module = wgsl::parse_str(&source).map_err(|error| error.emit_to_string(&source))?;
@@ -34,12 +36,15 @@ fn is_cooperative(kernel: &Kernel) -> bool {
 pub fn all_constants(kernel: &Kernel) -> Vec<Vec<Constant>> {
     match kernel.name {
         name if name.starts_with("attention") => {
-            [4, 12, 48, 64, 80, 128].iter().map(|&head| attention::constants(head).to_vec()).collect()
+            let ways = [Way::Plain, Way::Subgroup, Way::Broadcast(8), Way::Broadcast(32)];
+            let all = ways.iter().flat_map(|way| [4, 12, 48, 64, 80, 128].map(|head| way.kernel(head)));
+            all.filter(|(other, _)| other.name == name).map(|(_, constants)| constants.to_vec()).collect()
         }
-        name if name.starts_with("gemm") => Method::candidates()
-            .filter(|method| matches!(method, Method::Cooperative(_)) == is_cooperative(kernel))
-            .map(Method::constants)
-            .collect(),
+        name if name.starts_with("gemm_cooperative") => Method::COOPERATIVES.map(Method::constants).to_vec(),
+        name if name.starts_with("gemm_broadcast") => {
+            [8, 32].map(|lanes| Method::Broadcast(lanes).constants()).to_vec()
+        }
+        name if name.starts_with("gemm") => Method::PLAINS.map(Method::constants).to_vec(),
         name if name.starts_with("layer_norm") => [Out::Floats, Out::Inputs, Out::Joined { grid_cols: 4 }]
             .iter()
             .map(|&out| norm::constants(out).to_vec())
