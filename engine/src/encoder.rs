@@ -289,6 +289,23 @@ mod tests {
         assert_eq!(recovered.map(|recovered| recovered.device).ok().as_deref(), Some("cpu"), "not a third time");
     }
 
+    /// Between two blocks, with work on the device.
+    #[test]
+    fn a_device_lost_on_the_way_is_opened_again() {
+        let gpu = Gpu::without_window().expect("a graphics adapter");
+        let mut encoder = on_gpu(&gpu, None);
+        let before = encoder.forward(&pixels(), &[], &Cancel::default()).expect("it runs");
+        let (cancel, lost) = (Cancel::default(), gpu.clone());
+        let lose = |block: usize| {
+            if block == 3 {
+                lost.device.destroy();
+            }
+        };
+        let again = encoder.forward(&pixels(), &[], Run::watched(&cancel, &lose)).expect("it runs on a new device");
+        assert!(encoder.take_moved().is_some_and(|message| message.contains("opened again")));
+        assert_eq!(largest_difference(&before, &again), 0.0);
+    }
+
     #[test]
     fn without_memory_the_processor_goes_on() {
         let gpu = Gpu::without_window().expect("a graphics adapter");

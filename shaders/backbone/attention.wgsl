@@ -1,41 +1,18 @@
-// softmax(Q · Kᵀ) · V per sequence and head with online softmax: no row of scores is ever whole. One workgroup has 64
-// queries of a head and goes through the keys 64 at a time; a thread owns 4 queries by 4 keys of the scores, and 4 queries
-// by 4 or 8 numbers of the result.
-
-// Keep in sync with `AttentionUniforms` in engine/src/backend/wgpu/kernels/attention.rs.
-struct Uniforms {
-    // Of a sequence.
-    tokens: u32,
-    // Numbers of all heads together, by four.
-    width: u32,
-    // To 16 bytes.
-    padding0: u32,
-    padding1: u32,
-}
-
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
-// Queries are scaled by log2(e) / √head already: powers are those of two.
-@group(0) @binding(1) var<storage, read> qkv: array<Input4>;       // [sequences * tokens, 3 * width]: all queries, all keys, all values
-@group(0) @binding(2) var<storage, read_write> out: array<Input4>; // [sequences * tokens, width]
-
-// The program sets HEAD (numbers in a head, by four, at most 32), TILE_DEPTH (by four, at most 8) and CAUSAL (a token sees
-// itself and those before it alone).
+// Attention in tiles that lie in workgroup memory. One workgroup has 64 queries of a head and goes through the keys 64 at a
+// time; a thread owns 4 queries by 4 keys of the scores, and 4 queries by 4 or 8 numbers of the result. Behind
+// attention_operands.wgsl.
+//
+// The program sets TILE_DEPTH (by four, at most 8); HEAD is at most 32. Behind this file stands attention_plain.wgsl or
+// attention_subgroup.wgsl with the entry point, `Place`, `greatest_of_rows` and `sum_of_rows`: what threads with the same
+// queries have in common.
 const SIDE = 16u;
 const STRIDE = SIDE + 1u;
-const LOWEST = -3.0e38;
 
 // Queries and keys of a tile, [4 * TILE_DEPTH, 16] one behind the other; once the scores are there, their powers
 // [4, 16, 16]: component j of [i, key quad, query quad] belongs to query j and key i of their quads.
 var<workgroup> tiles: array<vec4f, 4u * SIDE * STRIDE>;
+// What a row's threads, or parts of them, have found.
 var<workgroup> reduced: array<vec4f, SIDE * STRIDE>;
-
-// The first token of the workgroup's sequence.
-var<private> first_token: u32;
-
-fn part_at(token: u32, start: u32, depth: u32) -> vec4f {
-    let row = first_token + min(token, uniforms.tokens - 1u);
-    return vec4f(qkv[row * 3u * uniforms.width + start + depth]);
-}
 
 fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, start: u32) {
     var square = mat4x4f();
@@ -55,64 +32,15 @@ fn load_square(tile: u32, quad: u32, depth: u32, tile_depth: u32, first: u32, st
     tiles[at + 3u * STRIDE] = square[3];
 }
 
-// The greatest of a square's rows over all threads that have the same queries.
-fn greatest_of_rows(row: u32, col: u32, value: vec4f) -> vec4f {
-    reduced[col * STRIDE + row] = value;
-    workgroupBarrier();
-    var greatest = reduced[row];
-    for (var i = 1u; i < SIDE; i++) {
-        greatest = max(greatest, reduced[i * STRIDE + row]);
-    }
-    return greatest;
-}
-
-fn sum_of_rows(row: u32, col: u32, value: vec4f) -> vec4f {
-    workgroupBarrier();
-    reduced[col * STRIDE + row] = value;
-    workgroupBarrier();
-    var sum = reduced[row];
-    for (var i = 1u; i < SIDE; i++) {
-        sum += reduced[i * STRIDE + row];
-    }
-    return sum;
-}
-
-fn scale_rows(square: mat4x4f, scale: vec4f) -> mat4x4f {
-    return mat4x4f(square[0] * scale.x, square[1] * scale.y, square[2] * scale.z, square[3] * scale.w);
-}
-
-fn store(token: u32, head: u32, depth: u32, value: vec4f) {
-    if (token < uniforms.tokens && depth < HEAD) {
-        out[(first_token + token) * uniforms.width + head * HEAD + depth] = to_input(value);
-    }
-}
-
-fn store_square(token: u32, head: u32, depth: u32, square: mat4x4f) {
-    store(token, head, depth, square[0]);
-    store(token + 1u, head, depth, square[1]);
-    store(token + 2u, head, depth, square[2]);
-    store(token + 3u, head, depth, square[3]);
-}
-
-// Scores of a query with four keys from `key` on, the lowest where it does not see them.
-fn seen(scores: vec4f, key: u32, query: u32) -> vec4f {
-    var end = uniforms.tokens;
-    if (CAUSAL) {
-        end = min(end, query + 1u);
-    }
-    return select(vec4f(LOWEST), scores, vec4u(key, key + 1u, key + 2u, key + 3u) < vec4u(end));
-}
-
-@compute @workgroup_size(256)
-fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn attend(group: vec3u, place: Place) {
     first_token = group.z * uniforms.tokens;
-    let first_query = 4u * SIDE * group.x;
+    let first_query = uniforms.first_query + 4u * SIDE * group.x;
     let head = group.y;
     let query_start = head * HEAD;
     let key_start = uniforms.width + head * HEAD;
     let value_start = 2u * uniforms.width + head * HEAD;
-    let row = thread / SIDE;
-    let col = thread % SIDE;
+    let row = place.thread / SIDE;
+    let col = place.thread % SIDE;
     // The numbers of the result that this thread owns; beyond a narrow head it computes the last ones again.
     let depth0 = min(col, HEAD - 1u);
     let depth1 = min(col + SIDE, HEAD - 1u);
@@ -125,7 +53,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         var scores = mat4x4f();
         for (var depth = 0u; depth < HEAD; depth += TILE_DEPTH) {
             workgroupBarrier();
-            for (var i = thread; i < 2u * SIDE * TILE_DEPTH; i += SIDE * SIDE) {
+            for (var i = place.thread; i < 2u * SIDE * TILE_DEPTH; i += SIDE * SIDE) {
                 let tile_depth = i % TILE_DEPTH;
                 let quad = i / TILE_DEPTH;
                 if (quad < SIDE) {
@@ -148,7 +76,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
             seen(scores[3], key, first_query + 4u * row + 3u),
         ));
         let mine = max(max(by_key[0], by_key[1]), max(by_key[2], by_key[3]));
-        let greatest_now = max(greatest, greatest_of_rows(row, col, mine));
+        let greatest_now = max(greatest, greatest_of_rows(mine, place));
         let shrink = exp2(greatest - greatest_now);
         greatest = greatest_now;
         let power0 = exp2(by_key[0] - greatest);
@@ -175,7 +103,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
             }
         }
     }
-    let scale = 1.0 / sum_of_rows(row, col, sum);
+    let scale = 1.0 / sum_of_rows(sum, place);
     let query = first_query + 4u * row;
     store_square(query, head, col, scale_rows(result0, scale));
     if (HEAD > SIDE) {

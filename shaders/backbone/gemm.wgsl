@@ -1,41 +1,5 @@
-// out = epilogue(A · Wᵀ + bias), in tiles that lie in workgroup memory.
-//
-// A thread owns 4 × 4 numbers of the result, or two or four such squares. All matrices are row-major, and their rows are
-// multiples of four numbers. A weight that is larger than a binding comes in slices of its rows, one dispatch each.
-//
-// `finish`, which stores four numbers of the result, is in one of the files gemm_*.wgsl, which stands behind this one.
-
-// Keep in sync with `GemmUniforms` in engine/src/backend/wgpu/kernels/gemm.rs.
-struct Uniforms {
-    // Rows of A.
-    rows: u32,
-    // Numbers in a row of A and of W, by four.
-    depth: u32,
-    // Rows of this slice of W, by four.
-    slice: u32,
-    // Rows of W before this slice, by four.
-    slice_start: u32,
-    // Numbers in a row of A · Wᵀ, by four.
-    width: u32,
-    // Row of `out` that belongs to the first row of A.
-    first_row: u32,
-    // For QKV: tokens before the patches.
-    prefix: u32,
-    // For QKV: rows and columns of the patch grid.
-    grid_rows: u32,
-    grid_cols: u32,
-    // For QKV: numbers in a head, by four.
-    head: u32,
-    // For QKV: queries are multiplied with it.
-    query_scale: f32,
-    // To 16 bytes.
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> uniforms: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<Input4>;        // [rows, depth]
-@group(0) @binding(2) var<storage, read> w: array<Input4>;        // [4 * slice, depth]
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;      // [width]
+// epilogue(A · Wᵀ + bias) in tiles that lie in workgroup memory. A thread owns 4 × 4 numbers of the result, or two or four
+// such squares. Behind gemm_operands.wgsl.
 
 // The program sets TILE_DEPTH (by four numbers), ROW_THREADS, COL_THREADS, ROW_QUADS and COL_QUADS (1 or 2 each), such
 // that every thread loads at most one square of 4 × 4: TILE_DEPTH * (TILE_ROWS + TILE_COLS) <= THREADS.
@@ -51,26 +15,35 @@ const W_STRIDE = TILE_COLS + 1u;
 var<workgroup> a_tile: array<vec4f, 4u * TILE_DEPTH * A_STRIDE>;  // [depth, rows / 4]
 var<workgroup> w_tile: array<vec4f, 4u * TILE_DEPTH * W_STRIDE>;  // [depth, cols / 4]
 
-fn a_at(row: u32, depth: u32) -> vec4f {
-    return vec4f(a[min(row, uniforms.rows - 1u) * uniforms.depth + depth]);
+// Four rows of A or W at one depth, turned.
+fn a_square(row: u32, depth: u32) -> mat4x4f {
+    return transpose(mat4x4f(
+        vec4f(a_at(row, depth)),
+        vec4f(a_at(row + 1u, depth)),
+        vec4f(a_at(row + 2u, depth)),
+        vec4f(a_at(row + 3u, depth)),
+    ));
 }
 
-fn w_at(row: u32, depth: u32) -> vec4f {
-    return vec4f(w[min(row, 4u * uniforms.slice - 1u) * uniforms.depth + depth]);
+fn w_square(row: u32, depth: u32) -> mat4x4f {
+    return transpose(mat4x4f(
+        vec4f(w_at(row, depth)),
+        vec4f(w_at(row + 1u, depth)),
+        vec4f(w_at(row + 2u, depth)),
+        vec4f(w_at(row + 3u, depth)),
+    ));
 }
 
-// The thread's square of A or W, turned.
+// The thread's square of A or W.
 fn load(first_row: u32, first_col: u32, first_depth: u32, thread: u32) -> mat4x4f {
     let depth = first_depth + thread % TILE_DEPTH;
     if (thread >= SQUARES || depth >= uniforms.depth) {
         return mat4x4f();
     }
     if (thread < A_SQUARES) {
-        let row = first_row + 4u * (thread / TILE_DEPTH);
-        return transpose(mat4x4f(a_at(row, depth), a_at(row + 1u, depth), a_at(row + 2u, depth), a_at(row + 3u, depth)));
+        return a_square(first_row + 4u * (thread / TILE_DEPTH), depth);
     }
-    let row = first_col + 4u * ((thread - A_SQUARES) / TILE_DEPTH);
-    return transpose(mat4x4f(w_at(row, depth), w_at(row + 1u, depth), w_at(row + 2u, depth), w_at(row + 3u, depth)));
+    return w_square(first_col + 4u * ((thread - A_SQUARES) / TILE_DEPTH), depth);
 }
 
 fn store_in_tile(square: mat4x4f, thread: u32) {
@@ -90,14 +63,6 @@ fn store_in_tile(square: mat4x4f, thread: u32) {
     }
 }
 
-fn store(row: u32, slice_col: u32, sums: vec4f) {
-    if (row >= uniforms.rows || slice_col >= uniforms.slice) {
-        return;
-    }
-    let col = uniforms.slice_start + slice_col;
-    finish(row, col, sums + bias[col]);
-}
-
 fn store_square(row: u32, col: u32, sums: mat4x4f) {
     store(row, col, sums[0]);
     store(row + 1u, col, sums[1]);
@@ -107,7 +72,7 @@ fn store_square(row: u32, col: u32, sums: mat4x4f) {
 
 @compute @workgroup_size(THREADS)
 fn gemm(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thread: u32) {
-    let first_row = tile.y * 4u * TILE_ROWS;
+    let first_row = uniforms.rows_start + tile.y * 4u * TILE_ROWS;
     let first_col = tile.x * 4u * TILE_COLS;
     let row = thread / COL_THREADS;
     let col = thread % COL_THREADS;

@@ -62,13 +62,25 @@ fn doctor_leaves_stderr_alone() {
 fn help_has_examples_and_names_what_exists() {
     let work = Workplace::new();
     let help = work.run(&["--help"]).succeeded().stdout;
-    for command in ["features", "similarity", "pca", "match", "bench", "models", "doctor", "completions"] {
+    let with_examples = [
+        "features",
+        "similarity",
+        "pca",
+        "match",
+        "track",
+        "segment",
+        "classify",
+        "encode-text",
+        "bench",
+        "completions",
+    ];
+    for command in with_examples.iter().chain(&["models", "doctor"]) {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
     }
-    for later in ["segment", "classify", "depth", "detect", "encode-text"] {
+    for later in ["depth", "detect"] {
         assert!(!help.lines().any(|line| line.trim_start().starts_with(later)), "{later}");
     }
-    for command in ["features", "similarity", "pca", "match", "bench", "completions"] {
+    for command in with_examples {
         let help = work.run(&[command, "--help"]).succeeded().stdout;
         assert!(help.contains(&format!("Examples:\n  dinoscope {command}")), "{help}");
     }

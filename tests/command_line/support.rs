@@ -62,6 +62,8 @@ impl Workplace {
 
     fn run_in(&self, with: &[(&str, &str)], without: &[&str], arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dinoscope"));
+        // What one test searches is not what another finds.
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         without.iter().for_each(|variable| {
             command.env_remove(variable);
         });

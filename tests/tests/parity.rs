@@ -22,7 +22,17 @@ fn encode(checkpoint: &Path, device: &DeviceChoice, dtype: Dtype, golden: &Golde
     let source = ModelSource::Path(checkpoint.to_path_buf());
     let mut encoder = Encoder::load(&source, device, Some(dtype)).unwrap_or_else(|e| panic!("{e}"));
     let encoded = encoder.forward(&golden.pixels, &golden.layers(), &Cancel::default());
+    check_device(&mut encoder, device, dtype);
     tensors_of(&encoded.unwrap_or_else(|e| panic!("{}: {e}", checkpoint.display())))
+}
+
+/// That the model ran where it should: one whose graphics device fails goes on elsewhere.
+fn check_device(encoder: &mut Encoder, device: &DeviceChoice, dtype: Dtype) {
+    assert_eq!(encoder.take_moved(), None);
+    let provenance = encoder.provenance();
+    let kind = if *device == DeviceChoice::Cpu { "cpu" } else { "wgpu:" };
+    assert!(provenance.device.starts_with(kind), "it ran on {}", provenance.device);
+    assert_eq!(provenance.dtype, dtype.name());
 }
 
 /// `checkpoint`: a path below `golden`, whose first part is the case.
@@ -158,7 +168,9 @@ fn candle_on_the_processor_and_wgpu_agree() {
         let mut demo = Encoder::load(&ModelSource::Named("demo".into()), device, Some(dtype)).unwrap();
         let size = SizeRule::Exact { width: 240, height: 176 };
         let preprocessing = Preprocessing { size, filter: Filter::Bilinear, normalisation: demo.normalisation() };
-        tensors_of(&demo.encode(&picture, &preprocessing, &[0, 3], &Cancel::default()).unwrap().0)
+        let encoded = demo.encode(&picture, &preprocessing, &[0, 3], &Cancel::default()).unwrap().0;
+        check_device(&mut demo, device, dtype);
+        tensors_of(&encoded)
     };
     let expected = encode(&DeviceChoice::Cpu, Dtype::F32);
     for (dtype, bounds) in [(Dtype::F32, Bounds::F32), (Dtype::F16, Bounds::HALF)] {

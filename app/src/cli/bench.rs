@@ -1,6 +1,7 @@
 //! `dinoscope bench`: how fast is this machine?
 
 mod hover;
+mod kernels;
 mod memory;
 mod propagation;
 
@@ -35,7 +36,9 @@ Examples:
   dinoscope bench                                            the demo model at 768x768
   dinoscope bench --model vitb16 --random-weights --size 512 ViT-B without downloading it
   dinoscope bench --what all --iters 20 --threads 4
-  dinoscope bench --model vits16 --random-weights --dtype bf16 --size 1024x768 --json")]
+  dinoscope bench --model vits16 --random-weights --dtype bf16 --size 1024x768 --json
+  dinoscope bench --model vitb16 --random-weights --device wgpu --tune
+  dinoscope bench --model vitb16 --size 512 --device wgpu --what kernels")]
 pub struct BenchArgs {
     /// Measured runs
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -45,7 +48,7 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t = What::Backbone)]
     what: What,
 
-    /// Search the fastest kernels of a GPU first, and remember them (--device wgpu)
+    /// Search the fastest kernels of a GPU first, and remember them for this machine (--device wgpu)
     #[arg(long)]
     tune: bool,
 }
@@ -61,8 +64,10 @@ pub enum What {
     Pca,
     /// Moving labels from eight frames to the next, with random features of the model's width
     Propagate,
-    /// All of these
+    /// The model, similarity, PCA and labels
     All,
+    /// A product and attention of the model alone, beside the device's own speed (--device wgpu)
+    Kernels,
 }
 
 /// Runs the subcommand.
@@ -75,6 +80,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
         Some(SizeRule::Exact { width, height }) => (width, height),
         Some(SizeRule::Native) => return Err(exit::usage("--size native: bench has no picture; give N or WxH")),
     };
+    if args.what == What::Kernels {
+        return kernels::run(args.iters, context, size);
+    }
     let mut encoder = context.load_encoder()?;
     let stride = encoder.config().stride();
     let (width, height) = match context.options.size {

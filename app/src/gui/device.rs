@@ -3,19 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dinoscope_engine::gpu::device_descriptor;
 use eframe::egui_wgpu::{WgpuSetup, WgpuSetupCreateNew};
 
 /// The graphics device of the window: the adapter's own limits, and the features that make features small and kernels
 /// fast; egui's default asks for WebGL2's limits on GL, with which compute pipelines panic.
 pub fn wgpu_setup() -> WgpuSetup {
-    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
     WgpuSetup::CreateNew(WgpuSetupCreateNew {
-        device_descriptor: Arc::new(move |adapter| wgpu::DeviceDescriptor {
-            label: Some("dinoscope"),
-            required_features: adapter.features() & wanted,
-            required_limits: adapter.limits(),
-            ..wgpu::DeviceDescriptor::default()
-        }),
+        device_descriptor: Arc::new(device_descriptor),
         ..WgpuSetupCreateNew::without_display_handle()
     })
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView1};
 use rayon::prelude::*;
 
 use super::pca::{self, Basis, Sample};
@@ -119,6 +119,23 @@ pub struct Nearest {
     pub right_of_left: Vec<(usize, f32)>,
     /// `[right patches]`
     pub left_of_right: Vec<(usize, f32)>,
+}
+
+impl Nearest {
+    /// The same patches, with cosines computed anew from the features of the two grids.
+    pub fn with_cosines_of(mut self, left: &FeatureGrid, right: &FeatureGrid) -> Self {
+        let cosine = |a: usize, b: usize| {
+            let (a, b) = (left.data.row(a), right.data.row(b));
+            let dot = |a: ArrayView1<f32>, b: ArrayView1<f32>| -> f64 {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let lengths = (dot(a, a) * dot(b, b)).sqrt();
+            if lengths > 0.0 { (dot(a, b) / lengths).clamp(-1.0, 1.0) as f32 } else { 0.0 }
+        };
+        self.right_of_left.par_iter_mut().enumerate().for_each(|(i, (other, score))| *score = cosine(i, *other));
+        self.left_of_right.par_iter_mut().enumerate().for_each(|(i, (other, score))| *score = cosine(*other, i));
+        self
+    }
 }
 
 /// Patches of the left and the right grid that are compared at a time.
@@ -272,18 +289,31 @@ pub fn stratify(points: &[(f64, f64)], distance: f64, cancel: &Cancel) -> Result
 /// # Errors
 /// As [`Basis::fit`]: at least four pairs are needed.
 pub fn colours(left: &Side, right: &Side, pairs: &[Pair]) -> Result<(Array3<f32>, Array3<f32>), AnalysisError> {
-    let unit = |grid: &FeatureGrid| -> Result<FeatureGrid, AnalysisError> {
-        let data = Array2::from_shape_vec(grid.data.dim(), normalised(grid)?).expect("normalising keeps the size");
-        Ok(FeatureGrid { data, ..*grid })
-    };
-    let (left_grid, right_grid) = (unit(left.grid)?, unit(right.grid)?);
+    let basis = basis(left, pairs)?;
+    Ok((paint(left, &basis)?, paint(right, &basis)?))
+}
+
+/// The PCA (3 components) of the matched left patches, on features of length 1.
+///
+/// # Errors
+/// As [`Basis::fit`].
+pub fn basis(left: &Side, pairs: &[Pair]) -> Result<Basis, AnalysisError> {
     let mut matched = Array2::from_elem((left.grid.rows, left.grid.cols), false);
     for pair in pairs {
         matched[[pair.left.row, pair.left.col]] = true;
     }
-    let basis = Basis::fit(&[Sample { grid: &left_grid, foreground: Some(&matched) }], 3)?;
-    let paint = |grid: &FeatureGrid, foreground| -> Result<Array3<f32>, AnalysisError> {
-        Ok(pca::colours(&basis.project(grid, &[0, 1, 2])?, foreground))
-    };
-    Ok((paint(&left_grid, left.foreground)?, paint(&right_grid, right.foreground)?))
+    Basis::fit(&[Sample { grid: &unit(left.grid)?, foreground: Some(&matched) }], 3)
+}
+
+/// Colours of one side by a [`basis`].
+///
+/// # Errors
+/// As [`Basis::project`].
+pub fn paint(side: &Side, basis: &Basis) -> Result<Array3<f32>, AnalysisError> {
+    Ok(pca::colours(&basis.project(&unit(side.grid)?, &[0, 1, 2])?, side.foreground))
+}
+
+fn unit(grid: &FeatureGrid) -> Result<FeatureGrid, AnalysisError> {
+    let data = Array2::from_shape_vec(grid.data.dim(), normalised(grid)?).expect("normalising keeps the size");
+    Ok(FeatureGrid { data, ..*grid })
 }

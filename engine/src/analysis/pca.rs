@@ -130,7 +130,7 @@ impl Basis {
     }
 
     /// A component divided by its deviation, and the mean's score on it.
-    fn whitening_axis(&self, index: usize) -> Result<(Vec<f64>, f64), AnalysisError> {
+    pub(crate) fn whitening_axis(&self, index: usize) -> Result<(Vec<f64>, f64), AnalysisError> {
         let (Some(component), Some(&variance)) = (self.components.get(index), self.variances.get(index)) else {
             return Err(AnalysisError::NotEnough(format!(
                 "component {index} does not exist: components 0 to {} were fitted",

@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use super::failure::outcome;
 use super::lane::{Job, Worker};
-use super::{ClusterRequest, Command, ForegroundRequest, MatchRequest, MatchResult, Outcome, PcaRequest, Selected};
+use super::matching::Matcher;
+use super::{ClusterRequest, Command, ForegroundRequest, Outcome, PcaRequest, Selected};
 use crate::Result;
-use crate::analysis::matching::{self, Side};
+use crate::analysis::matching;
 use crate::analysis::pca::{Basis, Sample};
 use crate::analysis::{AnalysisError, clustering, foreground};
+use crate::gpu::Gpu;
 use crate::image::read_mask;
 
 /// For [`super::Lane::Analysis`].
-pub fn worker() -> Worker {
-    Box::new(|job, command| {
+pub fn worker(gpu: Option<Gpu>) -> Worker {
+    let mut matcher = Matcher::new(gpu);
+    Box::new(move |job, command| {
         outcome(match command {
             Command::Pca(request) => components(request, job),
             Command::Cluster(request) => clusters(request, job),
-            Command::Match(request) => pairs(request, job),
+            Command::Match(request) => {
+                matcher.run(request, job.cancel()).map(|result| Outcome::Matches(Arc::new(result)))
+            }
             Command::Thin(request) => {
                 matching::thin(&request.pairs, request.distance, job.cancel()).map(Outcome::Thinned)
             }
@@ -67,29 +72,6 @@ fn clusters(request: &ClusterRequest, job: &Job<'_>) -> Result<Outcome> {
     let labels = clustering::cluster(&grids, &request.options, job.cancel())?;
     let pictures = request.pictures.iter().map(|(picture, _)| *picture);
     Ok(Outcome::Clusters(pictures.zip(labels.into_iter().map(Arc::new)).collect()))
-}
-
-fn pairs(request: &MatchRequest, job: &Job<'_>) -> Result<Outcome> {
-    let (left, right) = (side(&request.left), side(&request.right));
-    let nearest = matching::nearest(left.grid, right.grid, job.cancel())?;
-    job.cancel().check()?;
-    let pairs = matching::select(&left, &right, &nearest, &request.options)?;
-    job.cancel().check()?;
-    let colours = match matching::colours(&left, &right, &pairs) {
-        Ok((left, right)) => Some([Arc::new(left), Arc::new(right)]),
-        Err(AnalysisError::NotEnough(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let (left, right) = (request.left.picture, request.right.picture);
-    Ok(Outcome::Matches(Arc::new(MatchResult { left, right, pairs, nearest, colours })))
-}
-
-fn side(selected: &Selected) -> Side<'_> {
-    Side {
-        grid: &selected.features.features.patch,
-        geometry: &selected.features.geometry,
-        foreground: selected.foreground.as_deref(),
-    }
 }
 
 fn objects(request: &ForegroundRequest) -> Result<Outcome> {

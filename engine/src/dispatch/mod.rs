@@ -14,6 +14,7 @@ mod export;
 mod failure;
 mod files;
 mod lane;
+mod matching;
 mod model;
 mod outbox;
 mod record;
@@ -111,8 +112,8 @@ impl Dispatcher {
             files: start("files", files::worker(gpu.clone(), hub.clone())),
             frames: start("frames", clip::frames(gpu.clone())),
             previews: start("previews", clip::previews()),
-            model: start("model", model::worker(gpu, loader)),
-            analysis: start("analysis", analysis::worker()),
+            model: start("model", model::worker(gpu.clone(), loader)),
+            analysis: start("analysis", analysis::worker(gpu)),
             export: start("export", export::worker()),
             download: start("download", download::worker(hub)),
             last_id: AtomicU64::new(0),

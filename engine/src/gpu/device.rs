@@ -1,9 +1,14 @@
 //! The graphics device and what it refuses.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How often a wait looks up.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// A graphics device and its queue. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -91,15 +96,37 @@ impl Gpu {
     }
 
     fn open(adapter: &wgpu::Adapter) -> Option<Self> {
-        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-        let descriptor = wgpu::DeviceDescriptor {
-            required_limits: adapter.limits(),
-            required_features: adapter.features() & wanted,
-            ..wgpu::DeviceDescriptor::default()
-        };
-        let (device, queue) = ready(adapter.request_device(&descriptor))?.ok()?;
+        let (device, queue) = ready(adapter.request_device(&device_descriptor(adapter)))?.ok()?;
         // Without this wgpu ends the program.
         device.on_uncaptured_error(Arc::new(|error| log::error!("graphics device: {error}")));
+        Some(Self::new(device, queue))
+    }
+
+    /// Threads of a subgroup, where kernels may use them and they are always as many, at least 8.
+    pub fn lanes(&self) -> Option<u32> {
+        let info = self.device.adapter_info();
+        let is_known = self.device.features().contains(wgpu::Features::SUBGROUP)
+            && info.subgroup_min_size == info.subgroup_max_size
+            && (8..=64).contains(&info.subgroup_min_size);
+        is_known.then_some(info.subgroup_min_size)
+    }
+
+    /// Whether kernels may multiply matrices of 16 × 16 at once, f16 summed in f32, by subgroups of 32 threads.
+    pub fn has_cooperative_matrices(&self) -> bool {
+        // It is asked for only where it is so: see [`device_descriptor`].
+        self.device.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+    }
+
+    /// The fastest device of this machine with these features alone.
+    #[cfg(test)]
+    pub(crate) fn with_features(features: wgpu::Features) -> Option<Self> {
+        let adapters = adapters(BACKENDS[0]);
+        let descriptor = wgpu::DeviceDescriptor {
+            required_features: features,
+            required_limits: adapters.first()?.limits(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = ready(adapters.first()?.request_device(&descriptor))?.ok()?;
         Some(Self::new(device, queue))
     }
 
@@ -118,6 +145,41 @@ impl Gpu {
         is_hardware(self.device.adapter_info().device_type)
     }
 
+    /// Waits for a submission, but not long, since other threads may want to change the device's resources meanwhile:
+    /// whether it is done.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`].
+    pub(crate) fn is_done(&self, submission: &wgpu::SubmissionIndex) -> Result<bool, GpuError> {
+        let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(GLANCE) };
+        // wgpu panics where the device is lost.
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(wgpu::PollError::Timeout)) => Ok(false),
+            Ok(Err(wgpu::PollError::WrongSubmissionIndex(..))) | Err(_) => Err(GpuError::Lost),
+        }
+    }
+
+    /// Waits for a submission.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`].
+    pub(crate) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        while !self.is_done(submission)? {}
+        Ok(())
+    }
+
+    /// Lets the device tell what is done.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`].
+    pub(crate) fn poll(&self) -> Result<(), GpuError> {
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll))) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(GpuError::Lost),
+        }
+    }
+
     /// Does `work`, which puts `what` on the device, and catches the errors that it causes.
     pub(crate) fn guarded<T>(&self, what: &'static str, bytes: u64, work: impl FnOnce() -> T) -> Result<T, GpuError> {
         let invalid = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -130,6 +192,46 @@ impl Gpu {
             None => Ok(made),
         }
     }
+}
+
+/// What dinoscope asks of a graphics device: all that the adapter gives, and the features that make kernels fast where it
+/// has them.
+pub fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
+    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    let plain = wgpu::DeviceDescriptor {
+        label: Some("dinoscope"),
+        required_limits: adapter.limits(),
+        required_features: adapter.features() & wanted,
+        ..wgpu::DeviceDescriptor::default()
+    };
+    if !is_cooperative(adapter.features(), &adapter.get_info(), &adapter.cooperative_matrix_properties()) {
+        return plain;
+    }
+    let cooperative = wgpu::DeviceDescriptor {
+        required_features: plain.required_features | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+        // SAFETY: wgpu wants to hear that experimental features may have bugs which safe code runs into. Only kernels
+        // of shaders/backbone use this one, which are checked on every device before they are used.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+        ..plain.clone()
+    };
+    // A driver that promises too much must not cost the device.
+    let opened = ready(adapter.request_device(&cooperative));
+    if opened.is_some_and(|opened| opened.is_ok()) { cooperative } else { plain }
+}
+
+/// Whether the device has the matrices that `shaders/backbone/gemm_cooperative.wgsl` is written for.
+fn is_cooperative(
+    features: wgpu::Features,
+    info: &wgpu::AdapterInfo,
+    properties: &[wgpu::CooperativeMatrixProperties],
+) -> bool {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+    let has_size = properties.iter().any(|matrix| {
+        let sizes = (matrix.m_size, matrix.n_size, matrix.k_size);
+        sizes == (16, 16, 16) && (matrix.ab_type, matrix.cr_type) == (F16, F32)
+    });
+    features.contains(needed) && (info.subgroup_min_size, info.subgroup_max_size) == (32, 32) && has_size
 }
 
 /// OpenGL has the fewest features, and its libraries complain on stderr where there is no desktop: it comes last.
@@ -180,5 +282,35 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrix_units_are_asked_for_only_where_they_fit() {
+        use wgpu::CooperativeScalarType::{F16, F32};
+        let matrix = |size, ab_type, cr_type| wgpu::CooperativeMatrixProperties {
+            m_size: size,
+            n_size: size,
+            k_size: size,
+            ab_type,
+            cr_type,
+            saturating_accumulation: false,
+        };
+        let info = |smallest, largest| {
+            let mut info = wgpu::AdapterInfo::new(wgpu::DeviceType::DiscreteGpu, wgpu::Backend::Vulkan);
+            (info.subgroup_min_size, info.subgroup_max_size) = (smallest, largest);
+            info
+        };
+        let all = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+        let fitting = [matrix(8, F16, F32), matrix(16, F16, F16), matrix(16, F16, F32)];
+        assert!(is_cooperative(all, &info(32, 32), &fitting));
+        assert!(!is_cooperative(all, &info(32, 64), &fitting), "threads would be counted wrongly");
+        assert!(!is_cooperative(all, &info(32, 32), &fitting[..2]), "sums must be f32");
+        assert!(!is_cooperative(all - wgpu::Features::SHADER_F16, &info(32, 32), &fitting));
+        assert!(!is_cooperative(wgpu::Features::SHADER_F16, &info(32, 32), &fitting));
     }
 }

@@ -12,7 +12,7 @@ use crate::features::FeatureGrid;
 const WORDS_AT_ONCE: usize = 4;
 /// Patches that lie together, one per thread of a workgroup. Keep in sync with `BLOCK` in
 /// `shaders/analysis/similarity.wgsl`.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// Features are stored times this: half precision keeps its 11 bits down to 2^-14, so those of unit vectors keep them
 /// down to 2^-28, and none becomes a subnormal number, which some devices take for zero.
@@ -157,7 +157,7 @@ impl Chunk {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
                 size,
-                usage: usage | wgpu::BufferUsages::COPY_DST,
+                usage: usage | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             })
         };

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::compute::{bind, pipeline};
 use super::grid::{self, ResidentGrid};
 use super::{Gpu, GpuError, MapQuery, MapTexture};
 use crate::analysis::similarity::Query;
@@ -26,27 +27,9 @@ struct QueryUniforms {
 impl SimilarityPipeline {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Self {
-        let pipeline = |label, source: &str| {
-            let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(label),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
-            gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: None,
-                module: &module,
-                entry_point: None,
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every thread writes its part before any is read.
-                    zero_initialize_workgroup_memory: false,
-                    ..wgpu::PipelineCompilationOptions::default()
-                },
-                cache: None,
-            })
-        };
         Self {
-            similarity: pipeline("similarity", include_str!("../../../shaders/analysis/similarity.wgsl")),
-            range: pipeline("range of a map", include_str!("../../../shaders/analysis/range.wgsl")),
+            similarity: pipeline(gpu, "similarity", include_str!("../../../shaders/analysis/similarity.wgsl")),
+            range: pipeline(gpu, "range of a map", include_str!("../../../shaders/analysis/range.wgsl")),
         }
     }
 
@@ -87,20 +70,6 @@ impl SimilarityPipeline {
         gpu.queue.submit([encoder.finish()]);
         Ok(())
     }
-}
-
-fn bind<const N: usize>(
-    gpu: &Gpu,
-    pipeline: &wgpu::ComputePipeline,
-    resources: [wgpu::BindingResource; N],
-) -> wgpu::BindGroup {
-    let mut binding = 0..;
-    let entries = resources.map(|resource| wgpu::BindGroupEntry { binding: binding.next().unwrap_or(0), resource });
-    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &entries,
-    })
 }
 
 fn write_inputs(gpu: &Gpu, grid: &ResidentGrid, query: &MapQuery, map: &mut MapTexture) {

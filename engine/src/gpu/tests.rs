@@ -1,5 +1,6 @@
 //! On whatever adapter this machine has; none is a failure.
 
+mod compare;
 mod maps;
 mod pictures;
 mod propagation;

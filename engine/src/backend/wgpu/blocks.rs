@@ -221,12 +221,12 @@ impl Block {
             Ffn::SwiGlu { .. } => Epilogue::SwiGlu,
         };
         norm::record(recording, x, 0..rows, &self.norm1, Out::Inputs, normalised);
-        gemm::record(recording, place.tile, (normalised, rows), &self.qkv, Epilogue::Qkv(rope), qkv);
+        gemm::record(recording, place.method, (normalised, rows), &self.qkv, Epilogue::Qkv(rope), qkv);
         attention::record(recording, qkv, sequences, (config.heads, config.head_dim()), mixed);
-        gemm::record(recording, place.tile, (mixed, rows), &self.proj, Epilogue::AddScaled, x);
+        gemm::record(recording, place.method, (mixed, rows), &self.proj, Epilogue::AddScaled, x);
         norm::record(recording, x, 0..rows, &self.norm2, Out::Inputs, normalised);
-        gemm::record(recording, place.tile, (normalised, rows), &self.expand, activation, hidden);
-        gemm::record(recording, place.tile, (hidden, rows), &self.reduce, Epilogue::AddScaled, x);
+        gemm::record(recording, place.method, (normalised, rows), &self.expand, activation, hidden);
+        gemm::record(recording, place.method, (hidden, rows), &self.reduce, Epilogue::AddScaled, x);
     }
 
     fn write(&self, place: &Place, host: &HostBlock) {

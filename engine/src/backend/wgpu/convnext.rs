@@ -106,7 +106,7 @@ impl ConvNext {
         let positions = rows * cols;
         let stem = floats(&convolved_memory, positions, self.dims[0]);
         let embed = Epilogue::Bias { first_row: 0 };
-        gemm::record(recording, place.tile, (&patches.unfolded, positions), &self.stem, embed, &stem);
+        gemm::record(recording, place.method, (&patches.unfolded, positions), &self.stem, embed, &stem);
         let mut x = floats(&x_memory, positions, self.dims[0]);
         norm::record(recording, &stem, 0..positions, &self.stem_norm, Out::Floats, &x);
 
@@ -119,11 +119,11 @@ impl ConvNext {
                 norm::record(recording, &x, 0..rows * cols, norm, joined, &normalised_memory);
                 (rows, cols) = (rows / 2, cols / 2);
                 x = floats(&x_memory, rows * cols, dim);
-                gemm::record(recording, place.tile, (&normalised_memory, rows * cols), linear, embed, &x);
+                gemm::record(recording, place.method, (&normalised_memory, rows * cols), linear, embed, &x);
             }
             let convolved = floats(&convolved_memory, rows * cols, dim);
             for block in &stage.blocks {
-                recording.wait_for_room(run)?;
+                recording.wait_for_room()?;
                 run.enter_block(done)?;
                 done += 1;
                 block.record(recording, place, (&x, &convolved, &normalised_memory), (rows, cols))?;
@@ -203,8 +203,8 @@ impl Block {
         depthwise::record(recording, x, grid, &self.depthwise, convolved);
         norm::record(recording, convolved, 0..positions, &self.norm, Out::Inputs, normalised);
         let hidden = place.arena.inputs("the hidden numbers", positions, self.expand.outputs)?;
-        gemm::record(recording, place.tile, (normalised, positions), &self.expand, Epilogue::Gelu, &hidden);
-        gemm::record(recording, place.tile, (&hidden, positions), &self.reduce, Epilogue::AddScaled, x);
+        gemm::record(recording, place.method, (normalised, positions), &self.expand, Epilogue::Gelu, &hidden);
+        gemm::record(recording, place.method, (&hidden, positions), &self.reduce, Epilogue::AddScaled, x);
         Ok(())
     }
 }

@@ -9,10 +9,9 @@ use super::buffers::{Limits, Region, allocate};
 use super::kernels::attention::Sequences;
 use super::kernels::gemm::{self, Epilogue, Rope};
 use super::kernels::norm::{self, Out};
-use super::pipelines::Pipelines;
 use super::place::Place;
 use super::readback::{Staged, StagedFeatures};
-use super::recording::{Recording, UniformSlots};
+use super::recording::{Recording, Tools};
 use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use super::{Placement, check_blocks, check_device, check_widths, input};
 use crate::backend::{Run, TextTower, VisionHead, embed};
@@ -26,8 +25,7 @@ use crate::{Cancel, Result};
 struct Stack {
     config: BlocksConfig,
     place: Place,
-    pipelines: Pipelines,
-    slots: UniformSlots,
+    tools: Tools,
     blocks: Blocks,
     norm: Norm,
     projection: Option<Linear>,
@@ -47,7 +45,8 @@ impl Stack {
         check_device(gpu)?;
         check_blocks(gpu, config)?;
         check_widths(gpu, &[projection.unwrap_or(4)])?;
-        let place = Place::new(gpu, input, placement.budget, Limits::of(gpu));
+        let mut tools = Tools::new(gpu, input);
+        let place = Place::new(gpu, &mut tools, placement.budget, Limits::of(gpu));
         let projection = projection.map(|outputs| -> Result<Linear> {
             let weight = weights.load("projection.weight", &[outputs, config.dim])?;
             Ok(place.linear(&HostLinear::new(input, &weight, vec![0.0; outputs], None))?)
@@ -60,8 +59,7 @@ impl Stack {
             no_rope: allocate(gpu, "no rotations", 16)?,
             config: config.clone(),
             place,
-            pipelines: Pipelines::new(gpu.clone(), input),
-            slots: UniformSlots::new(gpu),
+            tools,
         };
         gpu.queue.submit([]);
         Ok(stack)
@@ -70,16 +68,16 @@ impl Stack {
     /// All blocks on `x`, `[count * tokens, dim]`, then the norm and the projection of every row, or of the last one of
     /// each sequence where they are `is_causal`.
     fn run(&mut self, x: &[f32], sequences: Sequences, run: &Run<'_>) -> Result<(Gpu, Staged)> {
-        let Self { config, place, pipelines, slots, blocks, norm, projection, no_rope } = self;
+        let Self { config, place, tools, blocks, norm, projection, no_rope } = self;
         let gpu = place.gpu.clone();
         let Sequences { count, tokens, is_causal } = sequences;
         let rows = count * tokens;
         let activations = Activations::new(config, rows, place)?;
         gpu.queue.write_buffer(&activations.x.buffer, 0, bytemuck::cast_slice(x));
         let rope = Rope { table: no_rope.clone(), prefix: rows, grid: (1, 1), head: config.head_dim() };
-        let mut recording = Recording::new(&gpu, pipelines, slots);
+        let mut recording = Recording::new(&gpu, tools, run);
         for i in 0..config.depth {
-            recording.wait_for_room(run)?;
+            recording.wait_for_room()?;
             run.check()?;
             let block = blocks.get(i, config, place)?;
             block.record(&mut recording, place, config, sequences, &rope, &activations);
@@ -105,12 +103,12 @@ impl Stack {
                 let normalised = place.arena.inputs("the normalised output", rows, config.dim)?;
                 norm::record(&mut recording, &x, 0..rows, norm, Out::Inputs, &normalised);
                 let epilogue = Epilogue::Bias { first_row: 0 };
-                gemm::record(&mut recording, place.tile, (&normalised, rows), projection, epilogue, &output);
+                gemm::record(&mut recording, place.method, (&normalised, rows), projection, epilogue, &output);
             }
         }
         let staged = Staged::record(&mut recording, &gpu, &output)?;
         recording.submit();
-        recording.finish(run)?;
+        recording.finish()?;
         Ok((gpu, staged))
     }
 }

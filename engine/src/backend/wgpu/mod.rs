@@ -5,11 +5,13 @@
 
 mod blocks;
 mod buffers;
+mod check;
 mod convnext;
 mod dinotxt;
 mod kernels;
 mod pipelines;
 mod place;
+mod probe;
 mod readback;
 mod recording;
 #[cfg(test)]
@@ -22,14 +24,15 @@ use std::sync::Arc;
 
 pub use self::dinotxt::{WgpuHead, WgpuTower};
 pub use self::place::Residency;
+pub use self::probe::{Part, Probe};
 
 use self::buffers::Limits;
 use self::convnext::ConvNext;
 use self::kernels::attention::{WIDEST_HEAD, WORKGROUP_BYTES};
 use self::kernels::gemm::BUFFERS;
-use self::pipelines::{Input, Pipelines};
+use self::pipelines::Input;
 use self::place::{Output, Place};
-use self::recording::{Recording, UniformSlots};
+use self::recording::{Recording, Tools};
 use self::vit::Vit;
 use super::{Backbone, Dtype, Run, Trial};
 use crate::checkpoint::Weights;
@@ -37,14 +40,13 @@ use crate::features::Encoded;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Pixels;
 use crate::model::{BlocksConfig, ModelConfig};
-use crate::{Error, Result};
+use crate::{Cancel, Error, Result};
 
 /// A backbone on a graphics device.
 pub struct WgpuBackbone {
     config: ModelConfig,
     place: Place,
-    pipelines: Pipelines,
-    slots: UniformSlots,
+    tools: Tools,
     network: Network,
     /// Of the last picture.
     features: Option<OnDevice>,
@@ -94,7 +96,8 @@ impl WgpuBackbone {
         let input = input(gpu, placement.dtype)?;
         check_device(gpu)?;
         check_architecture(gpu, &config)?;
-        let place = Place::new(gpu, input, placement.budget, limits);
+        let mut tools = Tools::new(gpu, input);
+        let place = Place::new(gpu, &mut tools, placement.budget, limits);
         let network = match &config {
             ModelConfig::Vit(vit) => Network::Vit(Box::new(Vit::load(vit, weights, &place, run)?)),
             ModelConfig::ConvNext(convnext) => {
@@ -102,8 +105,7 @@ impl WgpuBackbone {
             }
         };
         gpu.queue.submit([]);
-        let (pipelines, slots) = (Pipelines::new(gpu.clone(), input), UniformSlots::new(gpu));
-        Ok(Self { config, place, pipelines, slots, network, features: None })
+        Ok(Self { config, place, tools, network, features: None })
     }
 
     /// The type that a device runs fastest.
@@ -121,12 +123,12 @@ impl WgpuBackbone {
 
     fn run(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
         let gpu = self.place.gpu.clone();
-        let mut recording = Recording::new(&gpu, &mut self.pipelines, &self.slots);
+        let mut recording = Recording::new(&gpu, &mut self.tools, run);
         let Output { layers: taken, last, features } = match &self.network {
             Network::Vit(vit) => vit.forward(pixels, layers, &mut self.place, &mut recording, run)?,
             Network::ConvNext(convnext) => convnext.forward(pixels, layers, &mut self.place, &mut recording, run)?,
         };
-        recording.finish(run)?;
+        recording.finish()?;
         self.features = Some(OnDevice { tokens: features, prefix: last.prefix, grid: last.grid });
         let taken = taken.into_iter().map(|(layer, staged)| Ok((layer, staged.read(&gpu)?)));
         let taken: Vec<_> = taken.collect::<Result<_>>()?;
@@ -156,7 +158,9 @@ impl Backbone for WgpuBackbone {
         if !gpu.is_same(&self.place.gpu) {
             return None;
         }
-        let mut recording = Recording::new(gpu, &mut self.pipelines, &self.slots);
+        let cancel = Cancel::default();
+        let run = Run::from(&cancel);
+        let mut recording = Recording::new(gpu, &mut self.tools, &run);
         let shape = (*rows, *cols, self.config.dim());
         let packed = gpu.guarded("the features", tokens.size, || {
             let grid = kernels::pack::record(&mut recording, gpu, tokens, *prefix, shape);

@@ -49,6 +49,8 @@ pub enum Binding {
 pub struct Kernel {
     /// For messages of the driver, and the pipeline's key.
     pub name: &'static str,
+    /// Of WGSL, beside f16.
+    pub extensions: &'static [&'static str],
     /// Files in their order.
     pub sources: &'static [&'static str],
     /// In the order of `@binding`.
@@ -68,7 +70,8 @@ pub enum Constant {
 
 /// A kernel with all constants set.
 pub fn compose(kernel: &Kernel, input: Input, constants: &[Constant]) -> String {
-    let mut source = input.declarations().to_owned();
+    let mut source: String = kernel.extensions.iter().map(|extension| format!("enable {extension};\n")).collect();
+    source.push_str(input.declarations());
     for constant in constants {
         // Writing to a string does not fail.
         let _ = match constant {
@@ -90,19 +93,50 @@ pub struct Pipelines {
     gpu: Gpu,
     input: Input,
     compiled: HashMap<(&'static str, Vec<Constant>), wgpu::ComputePipeline>,
+    /// Parts of kernels, and what stands in their place.
+    #[cfg(test)]
+    pub replaced: Vec<(&'static str, &'static str)>,
 }
 
 impl Pipelines {
     /// Nothing is compiled yet.
     pub fn new(gpu: Gpu, input: Input) -> Self {
-        Self { gpu, input, compiled: HashMap::new() }
+        Self {
+            gpu,
+            input,
+            compiled: HashMap::new(),
+            #[cfg(test)]
+            replaced: Vec::new(),
+        }
+    }
+
+    /// Type of weights and matrix inputs.
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
+    /// How many kernels are compiled.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.compiled.len()
+    }
+
+    fn source(&self, kernel: &Kernel, constants: &[Constant]) -> String {
+        let source = compose(kernel, self.input, constants);
+        #[cfg(test)]
+        let source = self.replaced.iter().fold(source, |source, (part, other)| source.replace(part, other));
+        source
     }
 
     /// The compiled kernel.
     pub fn get(&mut self, kernel: &Kernel, constants: &[Constant]) -> wgpu::ComputePipeline {
         let key = (kernel.name, constants.to_vec());
-        let compile = || compile(&self.gpu, kernel, compose(kernel, self.input, constants));
-        self.compiled.entry(key).or_insert_with(compile).clone()
+        if let Some(pipeline) = self.compiled.get(&key) {
+            return pipeline.clone();
+        }
+        let pipeline = compile(&self.gpu, kernel, self.source(kernel, constants));
+        self.compiled.insert(key, pipeline.clone());
+        pipeline
     }
 }
 

@@ -1,11 +1,12 @@
 //! What both architectures need of the device.
 
 use super::buffers::{Arena, Limits, Region};
-use super::kernels::gemm::Tile;
+use super::kernels::method::Method;
 use super::pipelines::Input;
 use super::readback::StagedFeatures;
-use super::tune;
+use super::recording::Tools;
 use super::weights::{HostLinear, Linear};
+use super::{check, tune};
 use crate::Result;
 use crate::gpu::{Gpu, GpuError};
 use crate::image::Pixels;
@@ -28,7 +29,7 @@ pub struct Place {
     /// Of a binding.
     pub limits: Limits,
     /// Of linear layers.
-    pub tile: Tile,
+    pub method: Method,
     /// Bytes that the weights of the blocks may take.
     pub budget: u64,
     /// Activations.
@@ -54,11 +55,11 @@ pub struct Output {
 }
 
 impl Place {
-    /// An empty device, with the tile that is fastest there.
-    pub fn new(gpu: &Gpu, input: Input, budget: u64, limits: Limits) -> Self {
-        let remembered = tune::file().and_then(|file| tune::remembered(gpu, input, &file));
-        let tile = remembered.unwrap_or_else(|| Tile::for_device(gpu.device.adapter_info().device_type));
-        Self { gpu: gpu.clone(), input, limits, tile, budget, arena: Arena::new(gpu.clone(), limits, input) }
+    /// An empty device, with the method that is fastest there.
+    pub fn new(gpu: &Gpu, tools: &mut Tools, budget: u64, limits: Limits) -> Self {
+        let input = tools.pipelines.input();
+        let method = check::method(gpu, tools, tune::file().as_deref());
+        Self { gpu: gpu.clone(), input, limits, method, budget, arena: Arena::new(gpu.clone(), limits, input) }
     }
 
     /// Puts a linear layer on the device.

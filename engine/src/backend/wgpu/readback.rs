@@ -33,13 +33,16 @@ impl Staged {
     }
 
     /// The numbers; the recording is finished.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device is lost.
     pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let (sender, receiver) = mpsc::channel();
         self.0.map_async(wgpu::MapMode::Read, .., move |mapped| {
             // Nobody waits where the device was lost meanwhile.
             let _ = sender.send(mapped.is_ok());
         });
-        super::recording::poll(gpu)?;
+        gpu.poll().map_err(|_| lost(gpu))?;
         match receiver.try_recv() {
             Ok(true) => {}
             _ => return Err(lost(gpu)),

@@ -1,21 +1,17 @@
 //! Work on its way to the device, in small pieces.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
-
-use wgpu::{PollError, PollType};
+use std::ops::Range;
+use std::time::Instant;
 
 use super::buffers::Region;
-use super::pipelines::{Constant, Kernel, Pipelines};
+use super::pipelines::{Constant, Input, Kernel, Pipelines};
 use crate::backend::Run;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Pace};
 use crate::{Error, Result};
 
 /// Submissions that may be queued: one runs, the next one waits.
 const QUEUED: usize = 2;
-/// How often a wait looks whether the work was cancelled.
-const GLANCE: Duration = Duration::from_millis(20);
 /// Dispatches whose uniforms fit the buffer.
 const SLOTS: usize = 256;
 
@@ -46,29 +42,83 @@ enum Step {
     Copy { from: Region, to: Region },
 }
 
-/// Collects dispatches and copies; [`Self::submit`] hands them to the device.
+/// Collects dispatches and copies, and hands them to the device piece by piece, as [`Pace`] says; [`Self::submit`] does
+/// so at once. Once something has failed, nothing more is done: [`Self::wait_for_room`] and [`Self::finish`] tell.
 pub struct Recording<'a> {
     gpu: &'a Gpu,
     pipelines: &'a mut Pipelines,
     slots: &'a UniformSlots,
+    pace: &'a mut Pace,
+    run: &'a Run<'a>,
     /// Uniforms of the steps, `slots.stride` bytes each.
     uniforms: Vec<u8>,
     steps: Vec<Step>,
-    queued: VecDeque<wgpu::SubmissionIndex>,
+    /// Of the steps.
+    work: u64,
+    queued: VecDeque<Submission>,
+    /// When a submission was last found done.
+    last_done: Instant,
+    failure: Option<Error>,
+    submissions: usize,
+}
+
+struct Submission {
+    index: wgpu::SubmissionIndex,
+    work: u64,
+    since: Instant,
+}
+
+/// What outlives a recording.
+#[derive(Debug)]
+pub struct Tools {
+    /// Compiled kernels.
+    pub pipelines: Pipelines,
+    /// Memory for uniforms.
+    pub slots: UniformSlots,
+    /// How much the device takes at a time.
+    pub pace: Pace,
+}
+
+impl Tools {
+    /// Nothing is compiled yet.
+    pub fn new(gpu: &Gpu, input: Input) -> Self {
+        let (pipelines, slots) = (Pipelines::new(gpu.clone(), input), UniformSlots::new(gpu));
+        Self { pipelines, slots, pace: Pace::default() }
+    }
 }
 
 impl<'a> Recording<'a> {
     /// Nothing is recorded.
-    pub fn new(gpu: &'a Gpu, pipelines: &'a mut Pipelines, slots: &'a UniformSlots) -> Self {
-        Self { gpu, pipelines, slots, uniforms: Vec::new(), steps: Vec::new(), queued: VecDeque::new() }
+    pub fn new(gpu: &'a Gpu, tools: &'a mut Tools, run: &'a Run<'a>) -> Self {
+        let Tools { pipelines, slots, pace } = tools;
+        Self {
+            gpu,
+            pipelines,
+            slots,
+            pace,
+            run,
+            uniforms: Vec::new(),
+            steps: Vec::new(),
+            work: 0,
+            queued: VecDeque::new(),
+            last_done: Instant::now(),
+            failure: None,
+            submissions: 0,
+        }
     }
 
-    /// Whether kernels may use subgroups.
-    pub fn has_subgroups(&self) -> bool {
-        self.gpu.device.features().contains(wgpu::Features::SUBGROUP)
+    /// What it is for.
+    pub fn gpu(&self) -> &Gpu {
+        self.gpu
     }
 
-    /// One run of a kernel. `uniforms` is binding 0, `regions` are those behind it.
+    /// See [`Pace::bands`].
+    pub fn bands(&self, rows: usize, step: usize, work_per_row: u64) -> impl Iterator<Item = Range<usize>> + use<> {
+        self.pace.bands(rows, step, work_per_row)
+    }
+
+    /// One run of a kernel. `uniforms` is binding 0, `regions` are those behind it; `work` counts multiplications with
+    /// addition, or what takes as long.
     pub fn dispatch(
         &mut self,
         kernel: &Kernel,
@@ -76,10 +126,16 @@ impl<'a> Recording<'a> {
         uniforms: &impl bytemuck::NoUninit,
         regions: &[&Region],
         workgroups: [u32; 3],
+        work: u64,
     ) {
-        if self.uniforms.len() == SLOTS * self.slots.stride {
+        let is_full = self.uniforms.len() == SLOTS * self.slots.stride;
+        if is_full || (self.work > 0 && self.work + work > self.pace.work()) {
             self.submit();
         }
+        if self.failure.is_some() {
+            return;
+        }
+        self.work += work;
         let bytes = bytemuck::bytes_of(uniforms);
         let start = self.uniforms.len();
         self.uniforms.extend_from_slice(bytes);
@@ -103,8 +159,12 @@ impl<'a> Recording<'a> {
         self.steps.push(Step::Copy { from: from.clone(), to: to.clone() });
     }
 
-    /// Hands everything recorded so far to the device.
+    /// Hands everything recorded so far to the device, once it has room.
     pub fn submit(&mut self) {
+        self.wait_until(QUEUED - 1);
+        if self.failure.is_some() {
+            return;
+        }
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut steps = self.steps.drain(..).peekable();
         while let Some(step) = steps.next() {
@@ -128,56 +188,59 @@ impl<'a> Recording<'a> {
             self.gpu.queue.write_buffer(&self.slots.buffer, 0, &self.uniforms);
             self.uniforms.clear();
         }
-        self.queued.push_back(self.gpu.queue.submit([encoder.finish()]));
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        self.submissions += 1;
+        self.queued.push_back(Submission { index, work: std::mem::take(&mut self.work), since: Instant::now() });
     }
 
     /// Waits until the device has room for another submission.
     ///
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::Device`] where the device is lost.
-    pub fn wait_for_room(&mut self, run: &Run<'_>) -> Result<()> {
-        self.wait_until(QUEUED - 1, run)
+    pub fn wait_for_room(&mut self) -> Result<()> {
+        self.wait_until(QUEUED - 1);
+        self.take_failure()
     }
 
-    /// Waits until everything that was submitted is done.
+    /// Waits until everything that was submitted is done: how many pieces that were.
     ///
     /// # Errors
     /// As [`Self::wait_for_room`].
-    pub fn finish(&mut self, run: &Run<'_>) -> Result<()> {
-        self.wait_until(0, run)
+    pub fn finish(mut self) -> Result<usize> {
+        self.wait_until(0);
+        self.take_failure()?;
+        Ok(self.submissions)
     }
 
-    fn wait_until(&mut self, queued: usize, run: &Run<'_>) -> Result<()> {
-        while self.queued.len() > queued
+    fn take_failure(&mut self) -> Result<()> {
+        // What follows a failure has no meaning: whoever hears of it stops.
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn wait_until(&mut self, queued: usize) {
+        while self.failure.is_none()
+            && self.queued.len() > queued
             && let Some(oldest) = self.queued.pop_front()
         {
-            while !is_done(self.gpu, &oldest)? {
-                run.check()?;
+            if let Err(error) = self.wait_for(&oldest.index) {
+                self.failure = Some(error);
+                return;
+            }
+            let now = Instant::now();
+            if oldest.work > 0 {
+                self.pace.learn(oldest.work, now - oldest.since.max(self.last_done));
+            }
+            self.last_done = now;
+        }
+    }
+
+    fn wait_for(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
+        loop {
+            self.run.check()?;
+            if self.gpu.is_done(submission).map_err(|_| lost(self.gpu))? {
+                return Ok(());
             }
         }
-        Ok(())
-    }
-}
-
-/// Waits for a submission, but not long: other threads may want to change the device's resources meanwhile.
-fn is_done(gpu: &Gpu, submission: &wgpu::SubmissionIndex) -> Result<bool> {
-    let poll = PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(GLANCE) };
-    // wgpu panics where the device is lost.
-    match catch_unwind(AssertUnwindSafe(|| gpu.device.poll(poll))) {
-        Ok(Ok(_)) => Ok(true),
-        Ok(Err(PollError::Timeout)) => Ok(false),
-        Ok(Err(PollError::WrongSubmissionIndex(..))) | Err(_) => Err(lost(gpu)),
-    }
-}
-
-/// Lets the device tell what is done.
-///
-/// # Errors
-/// [`Error::Device`] where it is lost.
-pub fn poll(gpu: &Gpu) -> Result<()> {
-    match catch_unwind(AssertUnwindSafe(|| gpu.device.poll(PollType::Poll))) {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(lost(gpu)),
     }
 }
 

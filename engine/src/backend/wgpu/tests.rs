@@ -2,6 +2,7 @@
 
 mod attention;
 mod bench;
+mod cooperative;
 mod gemm;
 mod model;
 mod others;

@@ -89,11 +89,11 @@ impl Vit {
         unfold::record(recording, &patches.pixels, (pixels.width, pixels.height), patch, &patches.unfolded);
         recording.copy(&self.prefix_tokens, x);
         let embed = Epilogue::Bias { first_row: prefix };
-        gemm::record(recording, place.tile, (&patches.unfolded, rows * cols), &self.patch_embed, embed, x);
+        gemm::record(recording, place.method, (&patches.unfolded, rows * cols), &self.patch_embed, embed, x);
 
         let mut taken = vec![];
         for i in 0..self.config.depth {
-            recording.wait_for_room(run)?;
+            recording.wait_for_room()?;
             run.enter_block(i)?;
             let block = self.blocks.get(i, &config, place)?;
             let sequences = Sequences { count: 1, tokens, is_causal: false };

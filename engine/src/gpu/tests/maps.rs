@@ -80,7 +80,7 @@ fn maps_are_those_of_the_host() {
         (7, 5, 3),
         (7, 5, 384),
         (65, 63, 3),
-        (65, 63, 384),
+        (65, 67, 384),
         (7, 5, 4096),
         (3, 200, 10),
     ] {
@@ -156,6 +156,18 @@ fn degenerate_features_give_finite_maps() {
     for (value, expected) in found.iter().zip([0.8, 0.0, 0.7, 0.6]) {
         assert!((value - expected).abs() <= 1e-6, "{found}");
     }
+}
+
+/// A device without any extra: half precision is unpacked by arithmetic that every one has.
+#[test]
+fn maps_need_no_f16_in_shaders() {
+    let gpu = Gpu::with_features(wgpu::Features::empty()).expect("the adapter, without extras");
+    assert!(!gpu.device.features().contains(wgpu::Features::SHADER_F16));
+    let pipeline = SimilarityPipeline::new(&gpu);
+    let host = grid(9, 15, 384);
+    let resident = ResidentGrid::upload(&gpu, &host).expect("it fits");
+    let query = MapQuery { positive: directions(&host, &[11, 23]), ..MapQuery::default() };
+    check(&gpu, &pipeline, &host, &resident, &query);
 }
 
 /// A number that dwarfs all others must not push them below what half precision holds.

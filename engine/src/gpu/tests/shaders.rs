@@ -34,7 +34,7 @@ fn problem(source: &str) -> Option<String> {
 fn every_shader_is_valid() {
     let shaders = shaders_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders"));
     let names: Vec<&str> = shaders.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-    for expected in ["similarity.wgsl", "range.wgsl", "smaller.wgsl", "picture.wgsl"] {
+    for expected in ["similarity.wgsl", "range.wgsl", "nearest.wgsl", "project.wgsl", "smaller.wgsl", "picture.wgsl"] {
         assert!(names.contains(&expected), "{names:?}");
     }
     let problems: Vec<String> = shaders

@@ -20,6 +20,7 @@ struct DepthwiseUniforms {
 /// See the shader.
 pub const DEPTHWISE: Kernel = Kernel {
     name: "depthwise",
+    extensions: &[],
     sources: &[include_str!("../../../../../shaders/backbone/depthwise.wgsl")],
     bindings: &[Binding::Uniform, Binding::Read, Binding::Read, Binding::Read, Binding::Write],
 };
@@ -42,5 +43,6 @@ pub fn record(recording: &mut Recording<'_>, x: &Region, grid: (usize, usize), l
         DepthwiseUniforms { rows: rows as u32, cols: cols as u32, channels: (layer.channels / 4) as u32, padding: 0 };
     let threads = rows * cols.div_ceil(4) * layer.channels / 4;
     let regions = [x, &layer.weight, &layer.bias, out];
-    recording.dispatch(&DEPTHWISE, &[], &uniforms, &regions, spread(threads.div_ceil(64)));
+    let work = 49 * (rows * cols * layer.channels) as u64;
+    recording.dispatch(&DEPTHWISE, &[], &uniforms, &regions, spread(threads.div_ceil(64)), work);
 }

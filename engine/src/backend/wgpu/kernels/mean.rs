@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::moved;
 use crate::backend::wgpu::buffers::Region;
 use crate::backend::wgpu::pipelines::{Binding, Kernel};
 use crate::backend::wgpu::recording::Recording;
@@ -18,6 +19,7 @@ struct MeanUniforms {
 /// See the shader.
 pub const MEAN: Kernel = Kernel {
     name: "mean",
+    extensions: &[],
     sources: &[include_str!("../../../../../shaders/backbone/mean.wgsl")],
     bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
 };
@@ -25,5 +27,5 @@ pub const MEAN: Kernel = Kernel {
 /// x: `[rows, width]` f32; out: `[width]` f32.
 pub fn record(recording: &mut Recording<'_>, x: &Region, (rows, width): (usize, usize), out: &Region) {
     let uniforms = MeanUniforms { rows: rows as u32, width: (width / 4) as u32, padding: [0; 2] };
-    recording.dispatch(&MEAN, &[], &uniforms, &[x, out], [width.div_ceil(64) as u32, 1, 1]);
+    recording.dispatch(&MEAN, &[], &uniforms, &[x, out], [width.div_ceil(64) as u32, 1, 1], moved(rows * width));
 }

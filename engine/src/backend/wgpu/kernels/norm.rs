@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::spread;
+use super::{moved, spread};
 use crate::backend::wgpu::buffers::Region;
 use crate::backend::wgpu::pipelines::{Binding, Constant, Kernel};
 use crate::backend::wgpu::recording::Recording;
@@ -26,6 +26,7 @@ const BINDINGS: &[Binding] = &[Binding::Uniform, Binding::Read, Binding::Read, B
 /// For every device.
 pub const PLAIN: Kernel = Kernel {
     name: "layer_norm_plain",
+    extensions: &[],
     sources: &[LAYER_NORM, include_str!("../../../../../shaders/backbone/layer_norm_plain.wgsl")],
     bindings: BINDINGS,
 };
@@ -33,6 +34,7 @@ pub const PLAIN: Kernel = Kernel {
 /// For devices with [`wgpu::Features::SUBGROUP`].
 pub const SUBGROUP: Kernel = Kernel {
     name: "layer_norm_subgroup",
+    extensions: &[],
     sources: &[LAYER_NORM, include_str!("../../../../../shaders/backbone/layer_norm_subgroup.wgsl")],
     bindings: BINDINGS,
 };
@@ -72,7 +74,8 @@ pub fn record(
     kind: Out,
     out: &Region,
 ) {
-    let kernel = if recording.has_subgroups() { &SUBGROUP } else { &PLAIN };
+    let has_subgroups = recording.gpu().device.features().contains(wgpu::Features::SUBGROUP);
+    let kernel = if has_subgroups { &SUBGROUP } else { &PLAIN };
     record_with(recording, kernel, x, rows, norm, kind, out);
 }
 
@@ -96,5 +99,12 @@ pub fn record_with(
         padding: [0; 3],
     };
     let regions = [x, &norm.weight, &norm.bias, out];
-    recording.dispatch(kernel, &constants(kind), &uniforms, &regions, spread(rows.len()));
+    recording.dispatch(
+        kernel,
+        &constants(kind),
+        &uniforms,
+        &regions,
+        spread(rows.len()),
+        moved(2 * rows.len() * norm.width),
+    );
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::moved;
 use crate::Result;
 use crate::backend::wgpu::buffers::Region;
 use crate::backend::wgpu::pipelines::{Binding, Kernel};
@@ -23,6 +24,7 @@ struct PackUniforms {
 /// See the shader.
 pub const PACK: Kernel = Kernel {
     name: "pack",
+    extensions: &[],
     sources: &[include_str!("../../../../../shaders/backbone/pack.wgsl")],
     bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
 };
@@ -51,7 +53,8 @@ pub fn record(
         };
         let size = chunk.features.size();
         let region = Region { buffer: chunk.features.clone(), start: 0, size };
-        recording.dispatch(&PACK, &[], &uniforms, &[x, &region], [chunk.workgroups, 1, 1]);
+        let work = moved(chunk.patches * shape.2);
+        recording.dispatch(&PACK, &[], &uniforms, &[x, &region], [chunk.workgroups, 1, 1], work);
     }
     Ok(grid)
 }

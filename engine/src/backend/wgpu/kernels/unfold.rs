@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::spread;
+use super::{moved, spread};
 use crate::backend::wgpu::buffers::Region;
 use crate::backend::wgpu::pipelines::{Binding, Kernel};
 use crate::backend::wgpu::recording::Recording;
@@ -22,6 +22,7 @@ struct UnfoldUniforms {
 /// See the shader.
 pub const UNFOLD: Kernel = Kernel {
     name: "unfold",
+    extensions: &[],
     sources: &[include_str!("../../../../../shaders/backbone/unfold.wgsl")],
     bindings: &[Binding::Uniform, Binding::Read, Binding::Write],
 };
@@ -43,5 +44,5 @@ pub fn record(
         count: count as u32,
         padding: [0; 3],
     };
-    recording.dispatch(&UNFOLD, &[], &uniforms, &[pixels, out], spread(count.div_ceil(64)));
+    recording.dispatch(&UNFOLD, &[], &uniforms, &[pixels, out], spread(count.div_ceil(64)), moved(4 * count));
 }

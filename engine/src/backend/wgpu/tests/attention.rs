@@ -1,5 +1,7 @@
-use super::super::kernels::attention::{Sequences, record};
+use super::super::kernels::attention::{Sequences, Way, record_with, widest_broadcast};
+use super::super::pipelines::Input;
 use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
+use crate::gpu::{Gpu, Pace};
 
 /// qkv: `[tokens, 3 * heads * head]`; queries are scaled for powers of two.
 fn twin(qkv: &[f32], (tokens, heads, head): (usize, usize, usize), is_causal: bool) -> Vec<f64> {
@@ -34,14 +36,17 @@ fn attention_agrees() {
     for input in all_inputs(&gpu) {
         let mut bench = Bench::new(&gpu, input);
         for shape @ (tokens, heads, head) in shapes {
+            let sequences = Sequences { count: 1, tokens, is_causal: false };
             // Scores far apart, so that the greatest one changes from tile to tile.
             let qkv: Vec<f32> = numbers(7, tokens * 3 * heads * head).into_iter().map(|value| 4.0 * value).collect();
-            let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; tokens * heads * head]));
-            let sequences = Sequences { count: 1, tokens, is_causal: false };
-            bench.run(|recording| record(recording, &region, sequences, (heads, head), &out));
-            // Weights depend on the scores by powers: a score's rounding shows in them.
-            let tolerance = 4.0 * tolerance(input);
-            check(&bench.read_inputs(&out), &twin(&qkv, shape, false), tolerance, &format!("{shape:?} in {input:?}"));
+            let expected = twin(&qkv, shape, false);
+            for way in ways(&gpu, head) {
+                let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; tokens * heads * head]));
+                bench.run(|recording| record_with(recording, way, &region, sequences, (heads, head), &out));
+                // Weights depend on the scores by powers: a score's rounding shows in them.
+                let what = format!("{shape:?} in {input:?}, {way:?}");
+                check(&bench.read_inputs(&out), &expected, 4.0 * tolerance(input), &what);
+            }
         }
     }
 }
@@ -56,12 +61,45 @@ fn causal_attention_of_several_sequences_agrees() {
         {
             let len = tokens * 3 * heads * head;
             let qkv: Vec<f32> = numbers(11, count * len).into_iter().map(|value| 4.0 * value).collect();
-            let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; count * tokens * heads * head]));
             let sequences = Sequences { count, tokens, is_causal: true };
-            bench.run(|recording| record(recording, &region, sequences, (heads, head), &out));
             let expected: Vec<f64> = qkv.chunks_exact(len).flat_map(|qkv| twin(qkv, shape, true)).collect();
-            let what = format!("{count} of {shape:?} in {input:?}");
-            check(&bench.read_inputs(&out), &expected, 4.0 * tolerance(input), &what);
+            for way in ways(&gpu, head) {
+                let (region, out) = (bench.inputs(&qkv), bench.inputs(&vec![7.0; count * tokens * heads * head]));
+                bench.run(|recording| record_with(recording, way, &region, sequences, (heads, head), &out));
+                let what = format!("{count} of {shape:?} in {input:?}, {way:?}");
+                check(&bench.read_inputs(&out), &expected, 4.0 * tolerance(input), &what);
+            }
         }
+    }
+}
+
+/// Software has subgroups.
+fn ways(gpu: &Gpu, head: usize) -> Vec<Way> {
+    let lanes = gpu.lanes().expect("software has subgroups of one size");
+    let mut all = vec![Way::Plain, Way::Subgroup];
+    all.extend((head <= widest_broadcast(lanes)).then_some(Way::Broadcast(lanes)));
+    assert!(all.contains(&Way::for_device(gpu, head)));
+    all
+}
+
+#[test]
+fn queries_come_in_pieces() {
+    let gpu = gpu();
+    let (count, tokens, heads, head) = (2, 300, 2, 16);
+    let sequences = Sequences { count, tokens, is_causal: true };
+    let qkv = numbers(7, count * tokens * 3 * heads * head);
+    for way in ways(&gpu, head) {
+        let mut bench = Bench::new(&gpu, Input::F32);
+        let region = bench.inputs(&qkv);
+        let mut run = |work| {
+            let out = bench.floats(&vec![7.0; count * tokens * heads * head]);
+            bench.tools.pace = Pace::fixed(work);
+            let pieces = bench.run(|recording| record_with(recording, way, &region, sequences, (heads, head), &out));
+            (pieces, bench.read_floats(&out))
+        };
+        let (pieces, whole) = run(u64::MAX);
+        assert_eq!(pieces, 1);
+        let (pieces, banded) = run((2 * count * tokens * heads * head * 129) as u64);
+        assert_eq!((pieces, banded), (3, whole), "{way:?}: 128 queries each");
     }
 }

@@ -3,8 +3,8 @@
 use half::f16;
 
 use super::super::buffers::{Limits, Region, upload};
-use super::super::pipelines::{Input, Pipelines};
-use super::super::recording::{Recording, UniformSlots};
+use super::super::pipelines::Input;
+use super::super::recording::{Recording, Tools};
 use crate::backend::Run;
 use crate::{Cancel, gpu::Gpu};
 
@@ -41,14 +41,12 @@ pub struct Bench {
     pub gpu: Gpu,
     pub input: Input,
     pub limits: Limits,
-    pipelines: Pipelines,
-    slots: UniformSlots,
+    pub tools: Tools,
 }
 
 impl Bench {
     pub fn new(gpu: &Gpu, input: Input) -> Self {
-        let pipelines = Pipelines::new(gpu.clone(), input);
-        Self { gpu: gpu.clone(), input, limits: Limits::of(gpu), pipelines, slots: UniformSlots::new(gpu) }
+        Self { gpu: gpu.clone(), input, limits: Limits::of(gpu), tools: Tools::new(gpu, input) }
     }
 
     pub fn floats(&self, numbers: &[f32]) -> Region {
@@ -65,12 +63,14 @@ impl Bench {
         }
     }
 
-    /// Runs what `record` records.
-    pub fn run(&mut self, record: impl FnOnce(&mut Recording<'_>)) {
-        let mut recording = Recording::new(&self.gpu, &mut self.pipelines, &self.slots);
+    /// Runs what `record` records: in how many submissions.
+    pub fn run(&mut self, record: impl FnOnce(&mut Recording<'_>)) -> usize {
+        let cancel = Cancel::default();
+        let run = Run::from(&cancel);
+        let mut recording = Recording::new(&self.gpu, &mut self.tools, &run);
         record(&mut recording);
         recording.submit();
-        recording.finish(&Run::from(&Cancel::default())).expect("the device works");
+        recording.finish().expect("the device works")
     }
 
     pub fn read_floats(&self, region: &Region) -> Vec<f32> {
@@ -86,7 +86,7 @@ impl Bench {
         }
     }
 
-    fn read(&self, region: &Region) -> Vec<u8> {
+    pub fn read(&self, region: &Region) -> Vec<u8> {
         let staging = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: region.size,

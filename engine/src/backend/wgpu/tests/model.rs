@@ -1,16 +1,19 @@
 //! Whole models.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::super::buffers::Limits;
+use super::super::kernels::method::Method;
 use super::super::pipelines::Input;
-use super::super::{Placement, Residency, WgpuBackbone, tune};
+use super::super::recording::Tools;
+use super::super::{Placement, Residency, WgpuBackbone, check, tune};
 use super::bench::gpu;
 use crate::analysis::similarity::unit_direction;
 use crate::backend::{Backbone, Dtype, Run};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Patch};
-use crate::gpu::{Combine, Gpu, MapQuery, MapTexture, ResidentGrid, SimilarityPipeline};
+use crate::gpu::{Combine, Gpu, MapQuery, MapTexture, Pace, ResidentGrid, SimilarityPipeline};
 use crate::image::Pixels;
 use crate::model::{ConvNextConfig, Ffn, ModelConfig, VitConfig};
 use crate::{Cancel, Error};
@@ -126,15 +129,62 @@ fn widths_that_are_no_multiples_of_four_are_refused() {
 fn a_request_to_stop_takes_effect_within_a_block() {
     let mut backbone = load(&gpu(), &mlp(), F32);
     let cancel = Cancel::default();
+    let entered = Cell::new(0);
     let stop_at = |block: usize| {
+        entered.set(block);
         if block == 2 {
             cancel.cancel();
         }
     };
     let result = backbone.forward(&pixels(64, 64), &[], &Run::watched(&cancel, &stop_at));
     assert!(matches!(result, Err(Error::Cancelled)));
+    assert_eq!(entered.get(), 2, "no other block was begun");
     let fresh = forward(&mut load(&gpu(), &mlp(), F32), &pixels(32, 32));
     assert_eq!(forward(&mut backbone, &pixels(32, 32)), fresh, "the next picture is not affected");
+}
+
+/// Work in pieces of a submission each gives the same, and a request to stop takes effect between any two.
+#[test]
+fn blocks_come_in_pieces() {
+    let (gpu, weights) = (gpu(), mlp());
+    let mut backbone = load(&gpu, &weights, F32);
+    let whole = forward(&mut backbone, &pixels(160, 128));
+    backbone.tools.pace = Pace::fixed(200_000);
+    assert_eq!(forward(&mut backbone, &pixels(160, 128)), whole);
+    // One workgroup at a time, so that the first block alone takes dozens of submissions.
+    backbone.tools.pace = Pace::fixed(1);
+    let cancel = Cancel::default();
+    let stop = |_: usize| cancel.cancel();
+    let stopped = backbone.forward(&pixels(160, 128), &[], &Run::watched(&cancel, &stop));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[test]
+fn kernels_are_compiled_once() {
+    let mut backbone = load(&gpu(), &mlp(), F32);
+    assert_eq!(backbone.tools.pipelines.len(), 0, "nothing is compiled before it is needed");
+    forward(&mut backbone, &pixels(48, 32));
+    let compiled = backbone.tools.pipelines.len();
+    // Unfolding, two norms of activations and results, attention, and products with a bias, QKV, GELU and residual.
+    assert_eq!(compiled, 8);
+    forward(&mut backbone, &pixels(80, 64));
+    assert_eq!(backbone.tools.pipelines.len(), compiled);
+}
+
+/// Neither f16 nor subgroups, as OpenGL and old devices have it.
+#[test]
+fn a_device_without_extras_runs_models_in_f32() {
+    let bare = Gpu::with_features(wgpu::Features::empty()).expect("the adapter, without extras");
+    assert_eq!(WgpuBackbone::default_dtype(&bare), Dtype::F32);
+    let (cancel, f16) = (Cancel::default(), Placement { dtype: Dtype::F16, ..F32 });
+    let refused = WgpuBackbone::load(&bare, &mlp(), f16, &Run::from(&cancel)).map(drop);
+    let refused = refused.expect_err("it has no f16").to_string();
+    assert!(refused.contains("does not compute in f16") && refused.contains("--dtype f32"), "{refused}");
+
+    let pixels = pixels(80, 64);
+    let [got, expected] = [bare, gpu()].map(|gpu| forward(&mut load(&gpu, &mlp(), F32), &pixels));
+    let difference = (&got.output.patch.data - &expected.output.patch.data).mapv(f32::abs);
+    assert!(difference.iter().all(|difference| *difference < 1e-4), "sums over threads are ordered otherwise");
 }
 
 fn map(gpu: &Gpu, grid: &ResidentGrid, query: &MapQuery) -> Vec<f32> {
@@ -182,7 +232,7 @@ fn forward_last(backbone: &mut WgpuBackbone, pixels: &Pixels) -> Encoded {
 }
 
 #[test]
-fn the_fastest_tile_is_kept_and_remembered() {
+fn the_fastest_method_is_kept_and_remembered() {
     let (gpu, folder) = (gpu(), tempfile::tempdir().expect("a folder"));
     let file = folder.path().join("below").join("tiles.json");
     let (input, pixels) = (Input::F32, pixels(48, 32));
@@ -192,12 +242,34 @@ fn the_fastest_tile_is_kept_and_remembered() {
     let run = Cancel::default();
     let trials = backbone.tune_into(&pixels, &Run::from(&run), Some(&file)).expect("it runs");
     assert!(trials.len() > 1 && trials.is_sorted_by_key(|trial| trial.time), "{trials:?}");
-    assert_eq!(trials[0].name, backbone.place.tile.to_string());
-    assert_eq!(tune::remembered(&gpu, input, &file), Some(backbone.place.tile));
+    assert_eq!(trials[0].name, backbone.place.method.to_string());
+    assert_eq!(tune::remembered(&gpu, input, &file), Some(backbone.place.method));
     assert_eq!(tune::remembered(&gpu, Input::F16, &file), None, "another type is another choice");
     let after = forward(&mut backbone, &pixels);
     let difference = (&before.output.patch.data - &after.output.patch.data).mapv(f32::abs);
-    assert!(difference.iter().all(|difference| *difference < 1e-4), "every tile computes the same");
+    assert!(difference.iter().all(|difference| *difference < 1e-4), "every one computes the same");
+
+    let chosen = backbone.place.method;
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let stopped = backbone.tune_into(&pixels, &Run::from(&cancel), Some(&file));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    assert_eq!(backbone.place.method, chosen, "as before the search");
+
+    let mut tools = Tools::new(&gpu, input);
+    let other = Method::candidates(&gpu).find(|method| *method != chosen).expect("several");
+    let text = std::fs::read_to_string(&file).expect("text");
+    let entry = serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
+    let key = entry.as_object().expect("an object").keys().next().expect("one device").clone();
+    let remember = |method: Method| {
+        let text = serde_json::to_string(&serde_json::json!({ key.clone(): method })).expect("JSON");
+        std::fs::write(&file, text).expect("written");
+    };
+    remember(other);
+    assert_eq!(check::method(&gpu, &mut tools, Some(&file)), other, "what was searched is used");
+    remember(Method::COOPERATIVE);
+    let usual = Method::for_software(&gpu);
+    assert_eq!(check::method(&gpu, &mut tools, Some(&file)), usual, "but not what this device does not have");
 
     std::fs::write(&file, "{").expect("written");
     assert_eq!(tune::remembered(&gpu, input, &file), None, "a damaged file counts for nothing");

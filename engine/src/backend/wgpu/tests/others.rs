@@ -1,8 +1,13 @@
+use half::f16;
+
+use super::super::buffers::Region;
 use super::super::kernels::depthwise::Depthwise;
 use super::super::kernels::norm::{Out, PLAIN, SUBGROUP, record_with};
-use super::super::kernels::{depthwise, mean, unfold};
+use super::super::kernels::{depthwise, mean, pack, peak, unfold};
 use super::super::weights::Norm;
 use super::bench::{Bench, all_inputs, check, gpu, numbers, tolerance};
+use crate::features::FeatureGrid;
+use crate::gpu::ResidentGrid;
 
 const EPSILON: f32 = 1e-5;
 
@@ -126,7 +131,7 @@ fn patches_are_cut() {
     let gpu = gpu();
     for input in all_inputs(&gpu) {
         let mut bench = Bench::new(&gpu, input);
-        for (width, height, side) in [(16, 16, 16), (12, 20, 4), (14, 6, 2)] {
+        for (width, height, side) in [(16, 16, 16), (12, 20, 4), (14, 6, 2), (130, 128, 2)] {
             let pixels = numbers(1, 3 * width * height);
             let (region, out) = (bench.floats(&pixels), bench.inputs(&vec![7.0; pixels.len()]));
             bench.run(|recording| unfold::record(recording, &region, (width, height), side, &out));
@@ -140,5 +145,48 @@ fn patches_are_cut() {
             }
             check(&bench.read_inputs(&out), &expected, 0.0, &format!("{width}x{height} by {side}"));
         }
+    }
+}
+
+/// The twin is what the host does with features that it uploads.
+#[test]
+fn packed_features_are_those_of_the_host() {
+    let gpu = gpu();
+    let mut bench = Bench::new(&gpu, all_inputs(&gpu)[0]);
+    for (rows, cols, dim) in [(1, 1, 4), (9, 11, 12), (3, 22, 260), (41, 101, 8)] {
+        let prefix = 5;
+        let mut x = shifted(numbers(1, (prefix + rows * cols) * dim));
+        x[(prefix * dim)..][..4].copy_from_slice(&[f32::NAN, 1e30, -1e-30, f32::INFINITY]);
+        x[(prefix + rows * cols - 1) * dim..].iter_mut().for_each(|value| *value *= 1e-12);
+        let data = ndarray::Array2::from_shape_vec((rows * cols, dim), x[prefix * dim..].to_vec()).expect("a matrix");
+        let uploaded = ResidentGrid::upload(&gpu, &FeatureGrid { rows, cols, data }).expect("room");
+        let region = bench.floats(&x);
+        let mut packed = None;
+        bench.run(|recording| {
+            packed = Some(pack::record(recording, &gpu, &region, prefix, (rows, cols, dim)).expect("room"));
+        });
+        let packed = packed.expect("recorded");
+        for (got, expected) in packed.parts().zip(uploaded.parts()) {
+            let halves = |buffer: &wgpu::Buffer| -> Vec<f32> {
+                let bytes = bench.read(&Region { buffer: buffer.clone(), start: 0, size: buffer.size() });
+                bytemuck::cast_slice::<u8, f16>(&bytes).iter().map(|half| half.to_f32()).collect()
+            };
+            for (got, expected) in halves(got.features).iter().zip(halves(expected.features)) {
+                // Sums differ in their last bits, which decides how the eleventh bit is rounded.
+                let least = f32::from(f16::MIN_POSITIVE);
+                assert!((got - expected).abs() <= (expected.abs() / 1024.0).max(least), "{got} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_devices_speed_is_measured_on_work_that_is_done() {
+    let gpu = gpu();
+    let mut bench = Bench::new(&gpu, all_inputs(&gpu)[0]);
+    let out = bench.floats(&vec![7.0; 4 * peak::THREADS]);
+    bench.run(|recording| peak::record(recording, &out));
+    for (i, number) in bench.read_floats(&out).into_iter().enumerate() {
+        assert_eq!(number, 4.0 * (i / 4) as f32 + 6.0);
     }
 }

@@ -3,35 +3,49 @@
 use std::fs;
 use std::path::Path;
 
+use wgpu::naga::Module;
 use wgpu::naga::front::wgsl;
-use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
+use super::super::kernels::attention::Way;
+use super::super::kernels::method::Method;
 use super::super::kernels::norm::Out;
-use super::super::kernels::{ALL, attention, gemm, norm};
+use super::super::kernels::{ALL, norm};
 use super::super::pipelines::{Constant, Input, Kernel, compose};
 
-fn problem(source: &str, capabilities: Capabilities) -> Option<String> {
-    match wgsl::parse_str(source) {
-        Err(error) => Some(error.emit_to_string(source)),
-        Ok(module) => Validator::new(ValidationFlags::all(), capabilities)
-            .subgroup_stages(wgpu::naga::valid::ShaderStages::COMPUTE)
-            .subgroup_operations(wgpu::naga::valid::SubgroupOperationSet::all())
-            .validate(&module)
-            .err()
-            .map(|error| error.emit_to_string(source)),
-    }
+/// A kernel with all constants set, parsed and validated; capabilities are those that it may ask for.
+pub fn module(kernel: &Kernel, input: Input, constants: &[Constant]) -> Result<(Module, ModuleInfo), String> {
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    capabilities.set(Capabilities::SHADER_FLOAT16, input == Input::F16);
+    let has_subgroups = kernel.name.ends_with("subgroup") || kernel.name.contains("broadcast");
+    capabilities.set(Capabilities::SUBGROUP, has_subgroups);
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, is_cooperative(kernel));
+    let source = compose(kernel, input, constants);
+    let module = wgsl::parse_str(&source).map_err(|error| error.emit_to_string(&source))?;
+    let validated = Validator::new(ValidationFlags::all(), capabilities)
+        .subgroup_stages(ShaderStages::COMPUTE)
+        .subgroup_operations(SubgroupOperationSet::all())
+        .validate(&module);
+    validated.map(|info| (module, info)).map_err(|error| error.emit_to_string(&source))
 }
 
-fn all_constants(kernel: &Kernel) -> Vec<Vec<Constant>> {
+fn is_cooperative(kernel: &Kernel) -> bool {
+    !kernel.extensions.is_empty()
+}
+
+pub fn all_constants(kernel: &Kernel) -> Vec<Vec<Constant>> {
     match kernel.name {
-        "attention" => [(4, false), (12, true), (48, false), (64, true), (80, false), (128, true)]
-            .iter()
-            .map(|&(head, is_causal)| attention::constants(head, is_causal).to_vec())
-            .collect(),
-        name if name.starts_with("gemm") => [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu]
-            .iter()
-            .map(|&device| gemm::Tile::for_device(device).constants().to_vec())
-            .collect(),
+        name if name.starts_with("attention") => {
+            let ways = [Way::Plain, Way::Subgroup, Way::Broadcast(8), Way::Broadcast(32)];
+            let heads = [(4, false), (12, true), (48, false), (64, true), (80, false), (128, true)];
+            let all = ways.iter().flat_map(|way| heads.map(|(head, is_causal)| way.kernel(head, is_causal)));
+            all.filter(|(other, _)| other.name == name).map(|(_, constants)| constants.to_vec()).collect()
+        }
+        name if name.starts_with("gemm_cooperative") => Method::COOPERATIVES.map(Method::constants).to_vec(),
+        name if name.starts_with("gemm_broadcast") => {
+            [8, 32].map(|lanes| Method::Broadcast(lanes).constants()).to_vec()
+        }
+        name if name.starts_with("gemm") => Method::PLAINS.map(Method::constants).to_vec(),
         name if name.starts_with("layer_norm") => [Out::Floats, Out::Inputs, Out::Joined { grid_cols: 4 }]
             .iter()
             .map(|&out| norm::constants(out).to_vec())
@@ -46,10 +60,11 @@ fn every_kernel_is_valid() {
     for kernel in ALL {
         for constants in all_constants(kernel) {
             for input in [Input::F32, Input::F16] {
-                let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-                capabilities.set(Capabilities::SHADER_FLOAT16, input == Input::F16);
-                capabilities.set(Capabilities::SUBGROUP, kernel.name.ends_with("subgroup"));
-                if let Some(problem) = problem(&compose(kernel, input, &constants), capabilities) {
+                // Matrix units multiply f16 alone.
+                if is_cooperative(kernel) && input == Input::F32 {
+                    continue;
+                }
+                if let Err(problem) = module(kernel, input, &constants) {
                     problems.push(format!("{} in {input:?} with {constants:?}: {problem}", kernel.name));
                 }
             }
