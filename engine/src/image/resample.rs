@@ -3,9 +3,10 @@
 //! Two references do not agree with each other: transformers' `DINOv3ViTImageProcessor` resizes floats; `make_transform`
 //! of the reference's README and the notebooks resize 8-bit pictures, whose values are rounded and cut off at 0 and 255
 //! after each pass. Bilinear, the default, is that of transformers here and within 1/255 of the other. Bicubic is used
-//! by the notebooks alone, so it is theirs: with floats its overshoot would give results several steps away.
+//! by the notebooks alone, on pictures of Pillow, so it is Pillow's, bit for bit: with floats its overshoot would give
+//! results several steps away.
 
-use std::ops::Range;
+use std::ops::{AddAssign, Mul, Range};
 
 use rayon::prelude::*;
 
@@ -39,26 +40,59 @@ impl Filter {
             Self::Bicubic => 0.0,
         }
     }
+}
 
-    /// A value of 0..=255 after one pass.
-    fn after_pass(self, value: f32) -> f32 {
-        match self {
-            Self::Bilinear => value,
-            // The cast cuts off at 0 and 255.
-            Self::Bicubic => f32::from((value + 0.5) as u8),
-        }
+/// What a filter computes with; values are 0..=255.
+trait Sample: Copy + Default + Send + Sync + AddAssign + Mul<Output = Self> + From<u8> {
+    fn weight(weight: f64) -> Self;
+
+    /// A sum after one pass.
+    fn after_pass(self) -> Self;
+
+    fn to_f32(self) -> f32;
+}
+
+/// Bilinear.
+impl Sample for f32 {
+    fn weight(weight: f64) -> Self {
+        weight as Self
+    }
+
+    fn after_pass(self) -> Self {
+        self
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+
+/// Bicubic. Pillow's `Resample.c` sums integers with weights of 22 fractional bits; f64 holds such sums exactly.
+impl Sample for f64 {
+    fn weight(weight: f64) -> Self {
+        const ONE: f64 = (1 << 22) as f64;
+        (weight * ONE).round() / ONE
+    }
+
+    fn after_pass(self) -> Self {
+        // The cast cuts off at 0 and 255.
+        Self::from((self + 0.5) as u8)
+    }
+
+    fn to_f32(self) -> f32 {
+        self as f32
     }
 }
 
 /// The input samples that one output sample is made of.
-struct Window {
+struct Window<S> {
     first: usize,
     /// They sum to one.
-    weights: Vec<f32>,
+    weights: Vec<S>,
 }
 
 /// One window per output sample; the rule is that of Pillow's `precompute_coeffs`, which torch follows.
-fn windows(from: usize, to: usize, filter: Filter) -> Vec<Window> {
+fn windows<S: Sample>(from: usize, to: usize, filter: Filter) -> Vec<Window<S>> {
     let scale = from as f64 / to as f64;
     // When shrinking, the kernel is stretched over the input: this is the antialiasing.
     let stretch = scale.max(1.0);
@@ -70,7 +104,7 @@ fn windows(from: usize, to: usize, filter: Filter) -> Vec<Window> {
             let end = ((centre + support + 0.5) as usize).min(from);
             let weights: Vec<f64> = (first..end).map(|j| filter.at((j as f64 - centre + 0.5) / stretch)).collect();
             let sum: f64 = weights.iter().sum();
-            Window { first, weights: weights.iter().map(|w| (w / sum) as f32).collect() }
+            Window { first, weights: weights.iter().map(|weight| S::weight(weight / sum)).collect() }
         })
         .collect()
 }
@@ -80,8 +114,15 @@ const BAND: usize = 32;
 
 /// Resizes `picture` to `width` by `height` pixels; values are 0..=1.
 pub fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) -> Pixels {
-    let columns = windows(picture.width, width, filter);
-    let rows = windows(picture.height, height, filter);
+    match filter {
+        Filter::Bilinear => resize_as::<f32>(picture, width, height, filter),
+        Filter::Bicubic => resize_as::<f64>(picture, width, height, filter),
+    }
+}
+
+fn resize_as<S: Sample>(picture: &Picture, width: usize, height: usize, filter: Filter) -> Pixels {
+    let columns = windows::<S>(picture.width, width, filter);
+    let rows = windows::<S>(picture.height, height, filter);
     let mut pixels = Pixels { width, height, data: vec![0.0; 3 * width * height] };
     let (red, rest) = pixels.data.split_at_mut(width * height);
     let (green, blue) = rest.split_at_mut(width * height);
@@ -91,20 +132,20 @@ pub fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) ->
         .for_each(|(red, green, blue, rows)| {
             let first = rows.first().map_or(0, |window| window.first);
             let end = rows.last().map_or(0, |window| window.first + window.weights.len());
-            let narrowed = resize_rows(picture, first..end, &columns, filter);
+            let narrowed = resize_rows(picture, first..end, &columns);
             let planes =
                 red.chunks_exact_mut(width).zip(green.chunks_exact_mut(width)).zip(blue.chunks_exact_mut(width));
-            let mut sums = vec![[0.0f32; 3]; width];
+            let mut sums = vec![[S::default(); 3]; width];
             for (((red, green), blue), window) in planes.zip(rows) {
-                sums.fill([0.0; 3]);
+                sums.fill([S::default(); 3]);
                 let lines = narrowed[(window.first - first) * width..].chunks_exact(width);
-                for (line, weight) in lines.zip(&window.weights) {
-                    for (sum, value) in sums.as_flattened_mut().iter_mut().zip(line.as_flattened()) {
+                for (line, &weight) in lines.zip(&window.weights) {
+                    for (sum, &value) in sums.as_flattened_mut().iter_mut().zip(line.as_flattened()) {
                         *sum += weight * value;
                     }
                 }
                 for (x, rgb) in sums.iter().enumerate() {
-                    [red[x], green[x], blue[x]] = rgb.map(|value| filter.after_pass(value) / 255.0);
+                    [red[x], green[x], blue[x]] = rgb.map(|value| value.after_pass().to_f32() / 255.0);
                 }
             }
         });
@@ -112,20 +153,20 @@ pub fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) ->
 }
 
 /// `lines` of `picture` at the width of `columns`, `[lines, columns]`; values are 0..=255.
-fn resize_rows(picture: &Picture, lines: Range<usize>, columns: &[Window], filter: Filter) -> Vec<[f32; 3]> {
+fn resize_rows<S: Sample>(picture: &Picture, lines: Range<usize>, columns: &[Window<S>]) -> Vec<[S; 3]> {
     let row_len = picture.width * 3;
     picture.rgb[lines.start * row_len..lines.end * row_len]
         .chunks_exact(row_len)
         .flat_map(|line| {
             let line = line.as_chunks::<3>().0;
             columns.iter().map(move |window| {
-                let mut rgb = [0.0f32; 3];
-                for (pixel, weight) in line[window.first..].iter().zip(&window.weights) {
+                let mut rgb = [S::default(); 3];
+                for (pixel, &weight) in line[window.first..].iter().zip(&window.weights) {
                     for (sum, &value) in rgb.iter_mut().zip(pixel) {
-                        *sum += weight * f32::from(value);
+                        *sum += weight * S::from(value);
                     }
                 }
-                rgb.map(|value| filter.after_pass(value))
+                rgb.map(S::after_pass)
             })
         })
         .collect()
