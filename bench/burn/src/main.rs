@@ -135,7 +135,7 @@ fn tensor<const N: usize>(numbers: &[f32], shape: [usize; N], device: &Device) -
 
 fn numbers(tensor: Tensor) -> Result<Vec<f32>> {
     let data = read_sync(Wgpu::float_into_data(tensor)).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    data.to_vec().map_err(|error| anyhow::anyhow!("{error:?}"))
+    data.try_to_vec().map_err(|error| anyhow::anyhow!("{error:?}"))
 }
 
 /// `[TOKENS, DIM] · [DIM, HIDDEN]`
