@@ -166,17 +166,26 @@ fn a_line_is_hit_by_the_pointer() {
     window.run_steps(10);
     let view = window.get_by_label("View of chelsea.png").rect();
     let x = view.right() - 3.0;
-    let image = window.render().expect("a picture of the window");
-    let at = |y: f32| image.get_pixel(x as u32, y as u32).0;
-    let ground = at(view.top() + 2.0);
-    let rows = (view.top() as u32 + 2..view.bottom() as u32 - 2).map(|y| y as f32);
-    let far = |pixel: [u8; 4]| (0..3).any(|channel| pixel[channel].abs_diff(ground[channel]) > 60);
-    let line = rows.clone().find(|&y| far(at(y))).expect("a line leads from one view to the other");
+    let rows = || (view.top() as u32 + 2..view.bottom() as u32 - 2).map(|y| y as f32);
+    let column = |window: &mut Window| {
+        let image = window.render().expect("a picture of the window");
+        move |y: f32| image.get_pixel(x as u32, y as u32).0
+    };
+    let mut line = None;
+    // Lines fade in.
+    wait_until(&mut window, "a line that leads from one view to the other", |window| {
+        let at = column(window);
+        let ground = at(view.top() + 2.0);
+        let is_far = |pixel: [u8; 4]| (0..3).any(|channel| pixel[channel].abs_diff(ground[channel]) > 60);
+        line = rows().find(|&y| is_far(at(y)));
+        line.is_some()
+    });
+    let line = line.expect("it was waited for");
     window.hover_at(Pos2::new(x, line + 1.0));
-    window.run_steps(4);
-    let pointed = window.render().expect("a picture of the window");
-    let white = |y: f32| pointed.get_pixel(x as u32, y as u32).0[..3].iter().all(|&channel| channel > 200);
-    assert!(rows.filter(|&y| (y - line).abs() < 12.0).any(white), "the line under the pointer stands out");
+    wait_until(&mut window, "the line under the pointer standing out", |window| {
+        let at = column(window);
+        rows().filter(|&y| (y - line).abs() < 12.0).any(|y| at(y)[..3].iter().all(|&channel| channel > 200))
+    });
 }
 
 #[test]
