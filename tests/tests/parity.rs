@@ -91,7 +91,12 @@ fn every_golden_case_is_tested() {
     let entries = std::fs::read_dir(golden_folder()).unwrap().map(|entry| entry.unwrap().path());
     for case in entries.filter(|path| path.join("expected.safetensors").exists()) {
         let name = case.file_name().unwrap().to_str().unwrap();
-        assert!(CHECKPOINTS.iter().any(|c| c.starts_with(&format!("{name}/"))), "{name} is not in the list");
+        // `text.rs` tests dino.txt.
+        let is_backbone = name != "text";
+        assert!(
+            !is_backbone || CHECKPOINTS.iter().any(|c| c.starts_with(&format!("{name}/"))),
+            "{name} is not in the list"
+        );
     }
 }
 
