@@ -235,14 +235,3 @@ fn it_stops() {
     let stopped = propagate(&case.target, &case.context(), &PropagationOptions::default(), &cancel);
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }
-
-#[test]
-#[ignore = "TEMPORARY"]
-fn temporary_timing() {
-    let case = Case::new((60, 80, 1024), 8, 4, false);
-    for _ in 0..6 {
-        let start = std::time::Instant::now();
-        propagate(&case.target, &case.context(), &PropagationOptions::default(), &Cancel::default()).expect("labels");
-        eprintln!("whole {:?}", start.elapsed());
-    }
-}
