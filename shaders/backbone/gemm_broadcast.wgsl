@@ -13,7 +13,7 @@ struct Sums {
     rows12: mat4x4f,
 }
 
-fn add_product(sums: Sums, a0: f32, a8: f32, w: vec4f) -> Sums {
+fn add_product(sums: Sums, a0: vec4f, a8: vec4f, w: mat4x4f) -> Sums {
     return Sums(
         add_rows_0_to_3(sums.rows0, a0, w),
         add_rows_4_to_7(sums.rows4, a0, w),
@@ -47,10 +47,7 @@ fn gemm(
             vec4f(w_at(4u * col + 2u, depth)),
             vec4f(w_at(4u * col + 3u, depth)),
         ));
-        sums = add_product(sums, a0.x, a8.x, w[0]);
-        sums = add_product(sums, a0.y, a8.y, w[1]);
-        sums = add_product(sums, a0.z, a8.z, w[2]);
-        sums = add_product(sums, a0.w, a8.w, w[3]);
+        sums = add_product(sums, a0, a8, w);
     }
     store_rows(first_row, col, sums.rows0);
     store_rows(first_row + 4u, col, sums.rows4);

@@ -298,6 +298,22 @@ fn the_best_patches_are_outlined() {
 }
 
 #[test]
+fn keys_that_end_typing_are_not_for_the_canvas() {
+    let mut window = pinned();
+    let field = window.get_by_label("Best patches, number").rect().center();
+    click(&mut window, field, Modifiers::NONE);
+    window.event(egui::Event::Text("5".to_owned()));
+    window.step();
+    window.key_press(Key::Enter);
+    window.run_steps(4);
+    assert_eq!(window.get_by_label("Best patches, number").value().as_deref(), Some("5"));
+    assert_eq!(queries(&window), 1, "Enter pins the patch under the pointer only while nobody types");
+    window.key_press(Key::Enter);
+    window.run_steps(4);
+    assert_eq!(queries(&window), 2);
+}
+
+#[test]
 fn a_neighbourhood_is_left_out() {
     let mut window = pinned();
     let eye = place(&window, SAMPLE, 0.38, 0.38);

@@ -61,6 +61,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Draws pictures.
     pub painter: PicturePainter,
+    /// Whether a text field had the focus when the frame before ended: keys are for it, that which ends typing too.
+    pub is_typing: bool,
     /// What runs.
     pub running: BTreeMap<RequestId, Running>,
     dispatcher: Dispatcher,
@@ -144,6 +146,7 @@ impl Shared {
             notices: Notices::default(),
             settings,
             painter,
+            is_typing: false,
             running: BTreeMap::new(),
             dispatcher,
             failed: Vec::new(),

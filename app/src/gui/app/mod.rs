@@ -256,7 +256,7 @@ impl eframe::App for App {
             (self.is_help_open, self.is_about_open) = (false, false);
         }
         let escape = context.input(|input| input.key_pressed(Key::Escape));
-        if escape && !context.text_edit_focused() && self.shared.notices.dismiss_newest() {
+        if escape && !self.shared.is_typing && self.shared.notices.dismiss_newest() {
             context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
         }
     }
@@ -313,6 +313,7 @@ impl eframe::App for App {
         }
         self.ask_for_tools(&context);
         self.keep(&context);
+        self.shared.is_typing = context.text_edit_focused();
     }
 
     fn on_exit(&mut self) {

@@ -30,7 +30,7 @@ pub struct Stroke {
 pub fn interact(ui: &Ui, shared: &mut Shared, views: &[View]) -> bool {
     let foregrounds = &mut shared.foregrounds;
     let Some(mode) = foregrounds.brush else { return false };
-    if !ui.ctx().text_edit_focused() {
+    if !shared.is_typing {
         let size = foregrounds.brush_size * actions::brush_factor(ui);
         foregrounds.brush_size = size.clamp(*SIZES.start(), *SIZES.end());
     }

@@ -59,7 +59,7 @@ pub fn interact(ui: &Ui, shared: &mut Shared, found: &Found, views: &[View], hov
         let pin = (!is_same).then(|| pin_at(found, hovered.from, hovered.asked()));
         shared.placed.edit(if is_same { "unpin pair" } else { "pin pair" }, |placed| placed.pin = pin);
     }
-    let Some(now) = now.filter(|_| !ui.ctx().egui_wants_keyboard_input()) else { return };
+    let Some(now) = now.filter(|_| !shared.is_typing && !ui.ctx().egui_wants_keyboard_input()) else { return };
     if actions::taken(ui, ToolAction::LetGo) {
         shared.placed.edit("unpin pair", |placed| placed.pin = None);
         return;

@@ -18,7 +18,7 @@ pub const BRUSH_RADII: std::ops::RangeInclusive<f32> = 0.75..=9.75;
 impl Similarity {
     /// Takes keys, unless somebody types.
     pub(super) fn keys(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        if ui.ctx().text_edit_focused() {
+        if shared.is_typing {
             return;
         }
         self.look.is_stretched ^= actions::taken(ui, ToolAction::SwitchScale);

@@ -72,7 +72,7 @@ impl Tracking {
         if view.response.hovered() && !view.is_panning {
             ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
         }
-        if !ui.ctx().text_edit_focused() {
+        if !shared.is_typing {
             self.keys(ui, shared, view);
         }
         if view.is_panning {

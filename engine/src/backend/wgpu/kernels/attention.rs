@@ -75,7 +75,7 @@ impl Way {
     fn queries(self) -> usize {
         match self {
             Self::Plain | Self::Subgroup => 64,
-            Self::Broadcast(lanes) => (8 * BROADCAST_THREADS / lanes) as usize,
+            Self::Broadcast(lanes) => (16 * BROADCAST_THREADS / lanes) as usize,
         }
     }
 
