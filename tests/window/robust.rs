@@ -88,6 +88,21 @@ fn loading_a_model_is_stopped_by_its_cancel_button() {
 }
 
 #[test]
+fn matching_is_stopped_and_tried_again() {
+    let (launch, _) = fake(384, Duration::ZERO);
+    let size = Some(SizeRule::Exact { width: 2048, height: 2048 });
+    let files = vec![project("assets/chelsea.png"), project("assets/coffee.png")];
+    let mut window = open(Launch { size, files, ..launch });
+    wait_until(&mut window, "the picture", |window| window.query_by_label("View of chelsea.png").is_some());
+    window.key_press(egui::Key::Num3);
+    wait_until(&mut window, "a button to stop", |window| sees(window, "Cancel matching"));
+    window.get_by_label("Cancel matching").click();
+    wait_until(&mut window, "a sentence", |window| sees(window, "Matching was stopped"));
+    window.get_by_label("Try again").click();
+    wait_until(&mut window, "another try", |window| sees(window, "Cancel matching"));
+}
+
+#[test]
 fn clustering_is_stopped_and_tried_again() {
     let (launch, _) = fake(384, Duration::ZERO);
     let size = Some(SizeRule::Exact { width: 2048, height: 2048 });
@@ -107,6 +122,10 @@ fn clustering_is_stopped_and_tried_again() {
     assert!(start.elapsed() < Duration::from_secs(5), "within a step: {:?}", start.elapsed());
     window.get_by_label("Try again").click();
     wait_until(&mut window, "another try", |window| sees(window, "Cancel finding clusters"));
+    window.key_press(egui::Key::Num1);
+    wait_until(&mut window, "nothing that nobody waits for", |window| !sees(window, "Cancel finding clusters"));
+    window.key_press(egui::Key::Num2);
+    wait_until(&mut window, "the clusters wanted again", |window| sees(window, "Cancel finding clusters"));
 }
 
 #[test]

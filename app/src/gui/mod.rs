@@ -68,7 +68,7 @@ fn run_once(launch: Launch) -> Result<()> {
     let create: eframe::AppCreator<'_> = Box::new(|creation| Ok(Box::new(App::new(creation, launch)?)));
     eframe::run_native("dinoscope", options, create).map_err(|error| {
         log::debug!("{error}");
-        anyhow!("cannot open a window: {}; or use the command line, dinoscope --help", remedy(&error))
+        anyhow!("cannot open a window: {}, or use the command line (dinoscope --help)", remedy(&error))
     })
 }
 
@@ -82,6 +82,6 @@ fn remedy(error: &eframe::Error) -> String {
             "there is no driver for Vulkan or OpenGL; install one (on Debian: mesa-vulkan-drivers)".to_owned()
         }
         eframe::Error::Wgpu(_) => "there is no working graphics driver; install or update it".to_owned(),
-        eframe::Error::AppCreation(error) => error.to_string(),
+        eframe::Error::AppCreation(error) => format!("{error}; see dinoscope doctor"),
     }
 }

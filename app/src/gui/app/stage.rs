@@ -27,6 +27,7 @@ impl App {
         let area = ui.max_rect();
         ui.painter().rect_filled(area, 0.0, theme::canvas_colour(ui.ctx().theme()));
         self.shared.canvas.is_layer_hidden = actions::is_held(ui.ctx(), Held::HideOverlay);
+        self.tools.rest(&mut self.shared);
         let tool = self.tools.current();
         self.shown = tool.shown(&self.shared);
         let needs_features = tool.needs_features();

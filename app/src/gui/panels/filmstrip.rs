@@ -21,7 +21,7 @@ const THUMBNAIL_HEIGHT: f32 = 72.0;
 const LOW_THUMBNAIL_HEIGHT: f32 = 36.0;
 
 /// Windows below that are low.
-const LOW: f32 = 560.0;
+const LOW: f32 = 600.0;
 
 /// Height of the name below it.
 const NAME_HEIGHT: f32 = 18.0;

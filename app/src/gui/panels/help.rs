@@ -1,6 +1,6 @@
 //! The list of keys, made from the tables of actions.
 
-use egui::{Context, Grid, RichText, ScrollArea, Ui, Window};
+use egui::{Align, Context, Layout, RichText, ScrollArea, Ui, Window, vec2};
 
 use crate::gui::actions;
 
@@ -9,10 +9,10 @@ const COLUMNS: [&[&str]; 3] =
     [&["Tools", "Files", "Help"], &["View", "Edit", "Video"], &["Canvas", "Similarity", "Tracking"]];
 
 /// Width of a column, in points.
-const WIDTH: f32 = 264.0;
+const WIDTH: f32 = 280.0;
 
 /// Width of what is done, in points.
-const NAME_WIDTH: f32 = 148.0;
+const NAME_WIDTH: f32 = 160.0;
 
 /// Shows the list while it is open.
 pub fn show(context: &Context, is_open: &mut bool) {
@@ -21,7 +21,7 @@ pub fn show(context: &Context, is_open: &mut bool) {
     Window::new("Keyboard shortcuts")
         .open(is_open)
         .collapsible(false)
-        .resizable(false)
+        .auto_sized()
         .pivot(egui::Align2::CENTER_CENTER)
         .default_pos(screen.center())
         .constrain_to(screen)
@@ -29,7 +29,10 @@ pub fn show(context: &Context, is_open: &mut bool) {
             ui.set_width(columns as f32 * WIDTH);
             // Lines that are read stand closer than lines that are clicked.
             ui.spacing_mut().interact_size.y = 18.0;
-            ScrollArea::vertical().auto_shrink([false, true]).max_height(screen.height() - 120.0).show(ui, |ui| {
+            // As high as its content; lower windows scroll.
+            let height = screen.height() - 120.0;
+            let list = ScrollArea::vertical().auto_shrink([false, true]).max_height(height).min_scrolled_height(height);
+            list.show(ui, |ui| {
                 ui.columns(columns, |columns| {
                     for index in 0..COLUMNS.len() {
                         let place = index.min(columns.len() - 1);
@@ -73,14 +76,18 @@ fn keys(context: &Context, group: &str) -> Vec<(&'static str, String)> {
 
 fn rows(ui: &mut Ui, title: &str, rows: Vec<(&'static str, String)>) {
     ui.label(RichText::new(title).strong());
-    Grid::new(("shortcuts", title)).num_columns(2).min_col_width(NAME_WIDTH).spacing([8.0, 3.0]).show(ui, |ui| {
-        for (what, how) in rows {
-            ui.label(what);
+    ui.spacing_mut().item_spacing.y = 3.0;
+    for (what, how) in rows {
+        ui.horizontal(|ui| {
+            let size = vec2(NAME_WIDTH, ui.spacing().interact_size.y);
+            ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                ui.set_min_width(NAME_WIDTH);
+                ui.label(what);
+            });
             ui.label(RichText::new(how).monospace().weak());
-            ui.end_row();
-        }
-    });
-    ui.add_space(8.0);
+        });
+    }
+    ui.add_space(12.0);
 }
 
 #[cfg(test)]

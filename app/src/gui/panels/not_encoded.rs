@@ -1,6 +1,6 @@
 //! Over a picture whose encoding was stopped or has failed: why, and a way on.
 
-use egui::{Align2, Area, Context, Frame, Id, Margin, Order, RichText};
+use egui::{Align2, Area, Context, Frame, Id, Margin, Order};
 
 use crate::gui::canvas::View;
 use crate::gui::shared::Shared;
@@ -22,11 +22,8 @@ pub fn show(context: &Context, shared: &mut Shared, views: &[View]) {
             .show(context, |ui| {
                 Frame::popup(ui.style()).inner_margin(Margin::symmetric(16, 12)).show(ui, |ui| {
                     ui.set_max_width(WIDTH.min(rect.width() - 48.0));
-                    ui.vertical_centered(|ui| {
-                        ui.label(RichText::new(why));
-                        let button = ui.button("Encode");
-                        is_asked |= button.on_hover_text("Run the model on this picture").clicked();
-                    });
+                    ui.label(why);
+                    is_asked |= ui.button("Encode").on_hover_text("Run the model on this picture").clicked();
                 });
             });
     }

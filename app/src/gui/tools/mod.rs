@@ -46,6 +46,10 @@ pub trait Tool {
     /// Clicks, drags and keys on the views; then whatever has to be computed before drawing.
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]);
 
+    /// Called in each frame in which another tool is used: long work that only this one waits for is stopped, and asked
+    /// for again when it is used.
+    fn rest(&mut self, _shared: &mut Shared) {}
+
     /// What lies over a picture.
     fn layer(&self, shared: &Shared, view: &View) -> Option<Layer>;
 
@@ -176,6 +180,13 @@ impl Tools {
             (ToolKind::Matching, "matching", &mut self.matching),
             (ToolKind::Tracking, "tracking", &mut self.tracking),
         ]
+    }
+
+    /// Lets all but the one in use rest.
+    pub fn rest(&mut self, shared: &mut Shared) {
+        let active = self.active;
+        let others = self.all().into_iter().filter(|(kind, _, _)| *kind != active);
+        others.for_each(|(_, _, tool)| tool.rest(shared));
     }
 
     /// Settings of all of them, by their names in workspaces.

@@ -33,6 +33,11 @@ impl Matcher {
         }
     }
 
+    /// Stops what runs; it is asked for again when it is needed.
+    pub fn rest(&mut self, shared: &Shared) {
+        self.asked.take().into_iter().for_each(|(id, _)| shared.cancel(id));
+    }
+
     /// Takes the answer to what was asked last.
     pub fn receive(&mut self, shared: &Shared, event: &Event) {
         let Some((_, inputs)) = self.asked.take_if(|(id, _)| *id == event.id) else { return };

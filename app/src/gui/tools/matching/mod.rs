@@ -100,6 +100,10 @@ impl Tool for Matching {
         }
     }
 
+    fn rest(&mut self, shared: &mut Shared) {
+        self.matcher.rest(shared);
+    }
+
     fn layer(&self, shared: &Shared, view: &View) -> Option<Layer> {
         let found = self.found(shared)?;
         let side = found.side_of(view.picture)?;

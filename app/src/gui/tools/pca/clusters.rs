@@ -86,6 +86,11 @@ impl Clusters {
         self.requests.problem(picture)
     }
 
+    /// Stops what runs; it is asked for again when it is needed.
+    pub fn rest(&mut self, shared: &Shared) {
+        self.requests.abandon().into_iter().for_each(|id| shared.cancel(id));
+    }
+
     /// Asks again for what was stopped or has failed.
     pub fn retry(&mut self) {
         self.requests.retry();

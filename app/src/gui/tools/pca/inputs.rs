@@ -79,6 +79,11 @@ impl<H: PartialEq> Requests<H> {
         self.failed.iter().rev().find(|(failed, _)| concerns(failed)).map(|(_, why)| why.as_str())
     }
 
+    /// Does not wait any more for what runs, which is to be stopped.
+    pub fn abandon(&mut self) -> Option<RequestId> {
+        self.running.take().map(|(id, _)| id)
+    }
+
     /// Lets everything be asked again.
     pub fn retry(&mut self) {
         self.failed.clear();
@@ -154,6 +159,10 @@ mod tests {
         };
         stop(&mut requests, 1);
         assert_eq!((requests.problem(PictureId(1)), requests.problem(PictureId(2))), (Some("This was stopped"), None));
+        requests.sent(RequestId(7), inputs(3, None, 0));
+        assert_eq!(requests.abandon(), Some(RequestId(7)));
+        assert!(requests.answered(RequestId(7), &Outcome::Cancelled).is_none());
+        assert!(!requests.has_failed(&inputs(3, None, 0)), "it is asked again when it is needed");
         requests.retry();
         assert!(requests.problem(PictureId(1)).is_none() && !requests.has_failed(&inputs(1, None, 0)));
         stop(&mut requests, 2);

@@ -134,10 +134,12 @@ impl Tool for Pca {
         match self.settings.display {
             Display::Components => {
                 is_brush = foreground::interact(ui, shared, views);
+                self.clusters.rest(shared);
                 self.components.update(shared, &pictures, &self.settings);
                 self.highlighted = None;
             }
             Display::Clusters => {
+                self.components.rest(shared);
                 self.clusters.update(shared, &pictures, &self.settings);
                 self.highlighted = self.pointed_at(shared, views);
             }
@@ -161,6 +163,11 @@ impl Tool for Pca {
                 ui.ctx().request_repaint();
             }
         }
+    }
+
+    fn rest(&mut self, shared: &mut Shared) {
+        self.components.rest(shared);
+        self.clusters.rest(shared);
     }
 
     fn layer(&self, shared: &Shared, view: &View) -> Option<Layer> {
