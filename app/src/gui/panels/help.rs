@@ -44,6 +44,7 @@ pub fn show(context: &Context, is_open: &mut bool) {
 }
 
 fn column(ui: &mut Ui, index: usize) {
+    ui.spacing_mut().item_spacing.y = 3.0;
     for group in COLUMNS[index] {
         rows(ui, group, keys(ui.ctx(), group));
     }
@@ -76,7 +77,6 @@ fn keys(context: &Context, group: &str) -> Vec<(&'static str, String)> {
 
 fn rows(ui: &mut Ui, title: &str, rows: Vec<(&'static str, String)>) {
     ui.label(RichText::new(title).strong());
-    ui.spacing_mut().item_spacing.y = 3.0;
     for (what, how) in rows {
         ui.horizontal(|ui| {
             let size = vec2(NAME_WIDTH, ui.spacing().interact_size.y);
