@@ -43,5 +43,8 @@ fn what_wgpu_does_not_do_is_said() {
         work.run(&["features", "a.png", "-o", "x", "--size", "64", "--device", device, "--dtype", dtype])
     };
     run("wgpu:no such device", "f32").failed(1, &["wgpu:no such device", "there are: "]);
+    let arguments = ["features", "a.png", "-o", "x", "--size", "64", "--device", "wgpu"];
+    // An interface of browsers.
+    work.run_with(&[("WGPU_BACKEND", "webgpu")], &arguments).failed(1, &["no graphics device"]);
     run("wgpu", "bf16").failed(1, &["wgpu has no bf16", "--dtype f16"]);
 }

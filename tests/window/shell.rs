@@ -228,6 +228,10 @@ fn the_help_lists_the_keys() {
     wait_until(&mut window, "the help", sees("Zoom to the pointer"));
     window.key_press(Key::Escape);
     wait_until(&mut window, "no help", |window| window.query_by_label("Zoom to the pointer").is_none());
+    window.key_press(Key::M);
+    wait_until(&mut window, "the models", sees("Files of your own"));
+    window.key_press(Key::Escape);
+    wait_until(&mut window, "no models", |window| window.query_by_label("Files of your own").is_none());
 }
 
 #[test]

@@ -222,8 +222,8 @@ fn a_polygon_and_a_region_become_objects() {
     let centre = screen(&window, (left + SIDE / 2, top + SIDE / 2));
     click(&mut window, centre, Modifiers::NONE);
     wait_until(&mut window, "a region", |window| has(window, "A region of"));
-    window.key_press(Key::Enter);
-    window.run_steps(3);
+    // Whoever follows a region means it.
+    follow(&mut window);
     let region = &masks(&mut window, &folder)[0];
     assert_eq!(region.objects(), [1, 2]);
 }

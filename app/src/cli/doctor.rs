@@ -64,9 +64,11 @@ fn lines(report: &Report) -> Vec<String> {
     }
     let built = |yes: bool| if yes { "built in" } else { "not built in" };
     say("backends", format!("CUDA {}, Metal {}", built(report.cuda_built_in), built(report.metal_built_in)));
-    let ffmpeg = report.video.ffmpeg.as_ref().map(|path| format!("ffmpeg at {}", path.display()));
-    let h264 = if report.video.h264_built_in { "H.264 built in" } else { "H.264 not built in yet" };
-    say("video", format!("{h264}, {}", ffmpeg.unwrap_or_else(|| "no ffmpeg on PATH".to_owned())));
+    let others = match &report.ffmpeg {
+        Some(path) => format!("other codecs by {}", path.display()),
+        None => "other codecs need ffmpeg, which is not on PATH".to_owned(),
+    };
+    say("video", format!("H.264 built in; {others}"));
     let hub = &report.hub;
     let token = hub.token_from.as_ref().map_or("no token".to_owned(), |source| format!("token from {source}"));
     say(

@@ -32,23 +32,14 @@ pub struct Report {
     pub cpu: Cpu,
     /// Main memory.
     pub memory: Memory,
-    /// Video codecs.
-    pub video: Video,
+    /// The `ffmpeg` found on `PATH`, for videos that are not read by dinoscope itself.
+    pub ffmpeg: Option<PathBuf>,
     /// Model hub.
     pub hub: HubReport,
     /// Model cache.
     pub cache: CacheReport,
     /// System libraries that the window needs (Linux; empty elsewhere).
     pub libraries: Libraries,
-}
-
-/// Video codecs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Video {
-    /// Whether this build reads and writes H.264.
-    pub h264_built_in: bool,
-    /// The `ffmpeg` found on `PATH`.
-    pub ffmpeg: Option<PathBuf>,
 }
 
 /// Model hub.
@@ -83,7 +74,7 @@ pub fn examine(hub: &Hub) -> Report {
         metal_built_in: cfg!(feature = "metal"),
         cpu: Cpu::find(),
         memory: Memory::find(),
-        video: Video { h264_built_in: false, ffmpeg: find_on_path("ffmpeg") },
+        ffmpeg: find_on_path("ffmpeg"),
         hub: HubReport::find(hub),
         cache: CacheReport { path: hub.path().to_path_buf(), free_bytes: free_space(hub.path()) },
         libraries: Libraries::find(),

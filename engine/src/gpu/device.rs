@@ -237,8 +237,12 @@ fn is_cooperative(
 /// OpenGL has the fewest features, and its libraries complain on stderr where there is no desktop: it comes last.
 const BACKENDS: [wgpu::Backends; 2] = [wgpu::Backends::PRIMARY, wgpu::Backends::GL];
 
-/// Adapters that compute, the fastest kind first.
+/// Adapters that compute, the fastest kind first; of those that `WGPU_BACKEND` names, where it is set.
 fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let backends = backends & wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+    if backends.is_empty() {
+        return Vec::new();
+    }
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     let search = wgpu::Instance::new(descriptor).enumerate_adapters(backends);

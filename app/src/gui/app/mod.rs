@@ -251,9 +251,12 @@ impl eframe::App for App {
         for action in actions::pressed(context) {
             self.act(context, action);
         }
-        let is_read = self.is_help_open || self.is_about_open;
-        if is_read && context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
-            (self.is_help_open, self.is_about_open) = (false, false);
+        let is_read = self.is_help_open || self.is_about_open || self.models.is_open;
+        if is_read
+            && !self.shared.is_typing
+            && context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+        {
+            (self.is_help_open, self.is_about_open, self.models.is_open) = (false, false, false);
         }
         let escape = context.input(|input| input.key_pressed(Key::Escape));
         if escape && !self.shared.is_typing && self.shared.notices.dismiss_newest() {

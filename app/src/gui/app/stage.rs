@@ -6,7 +6,7 @@ use egui_material_icons::icons;
 
 use super::App;
 use crate::gui::actions::{self, Action, Held};
-use crate::gui::canvas::{Pointer, View};
+use crate::gui::canvas::{Pointer, View, caption};
 use crate::gui::documents::Content;
 use crate::gui::overlay::{Layer, LayerContent};
 use crate::gui::panels::not_encoded;
@@ -60,13 +60,16 @@ impl App {
         for view in &views {
             let painter = ui.painter().with_clip_rect(view.transform.rect);
             let layer = self.layer(view);
-            let Some(loaded) = self.shared.documents.get(view.picture).and_then(|document| document.loaded()) else {
-                continue;
-            };
+            let Some(document) = self.shared.documents.get(view.picture) else { continue };
+            let Some(loaded) = document.loaded() else { continue };
             // Where pixels are drawn as patches, their lines would hide them.
             let is_of_patches = layer.as_ref().is_some_and(|layer| Some(layer.geometry) == view.geometry);
             let has_grid = self.shared.canvas.has_patch_grid && is_of_patches;
             self.shared.painter.paint(&painter, &view.transform, &loaded.texture, layer.as_ref(), has_grid);
+            if views.len() > 1 {
+                let is_active = self.shared.documents.active_id() == Some(view.picture);
+                caption::paint_name(&painter, view.transform.rect, &document.name, is_active);
+            }
             if !self.shared.canvas.is_layer_hidden {
                 self.tools.current().paint(&painter, &self.shared, view);
             }

@@ -1,5 +1,6 @@
 //! The canvas: views of pictures that are panned and zoomed together.
 
+pub mod caption;
 mod transform;
 
 use dinoscope_engine::dispatch::PictureId;

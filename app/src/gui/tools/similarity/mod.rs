@@ -57,8 +57,6 @@ pub struct Similarity {
     value: Option<(PictureId, f32)>,
     /// What was wrong in the last frame: said once.
     problems: Vec<String>,
-    /// Whether several pictures are on the canvas.
-    has_neighbours: bool,
 }
 
 impl Tool for Similarity {
@@ -80,7 +78,6 @@ impl Tool for Similarity {
     }
 
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        self.has_neighbours = views.len() > 1;
         self.keys(ui, shared, views);
         self.mouse(ui, shared, views);
         let places = self.places(shared);

@@ -1,25 +1,20 @@
 //! What is drawn over a picture and its map.
 
 use dinoscope_engine::features::{Geometry, Patch};
-use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
+use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, pos2, vec2};
 
 use super::colour_bar::ColourBar;
 use super::gestures::{Gesture, patch_size};
 use super::look::LeftButton;
 use super::{Similarity, markers};
 use crate::gui::canvas::View;
+use crate::gui::canvas::caption::{SHADE, paint_text};
 use crate::gui::placed::{PixelPoint, PlacedQuery, QueryShape};
 use crate::gui::shared::Shared;
 use crate::gui::theme;
 
-/// Below white lines, so that they are seen on white too.
-const SHADE: Color32 = Color32::from_black_alpha(190);
-
 impl Similarity {
     pub(super) fn paint_view(&self, painter: &Painter, shared: &Shared, view: &View) {
-        if self.has_neighbours {
-            paint_name(painter, shared, view);
-        }
         for (rank, (patch, _)) in self.best(view).iter().enumerate() {
             paint_best(painter, view, *patch, rank + 1);
         }
@@ -132,7 +127,7 @@ fn paint_best(painter: &Painter, view: &View, patch: Patch, rank: usize) {
     let Some(rect) = view.screen_rect_of_patch(patch) else { return };
     outline(painter, rect, Color32::WHITE);
     if rect.width() >= 12.0 {
-        text(painter, rect.min + vec2(2.0, 1.0), Align2::LEFT_TOP, &rank.to_string(), 11.5);
+        paint_text(painter, rect.min + vec2(2.0, 1.0), &rank.to_string());
     }
 }
 
@@ -172,25 +167,6 @@ fn border(patches: &[Patch]) -> Vec<[Corner; 2]> {
         edges.extend(sides.into_iter().filter(|(is_inner, _)| !is_inner).map(|(_, edge)| edge));
     }
     edges
-}
-
-/// The picture's name, with a line around the active one.
-fn paint_name(painter: &Painter, shared: &Shared, view: &View) {
-    let Some(document) = shared.documents.get(view.picture) else { return };
-    let rect = view.transform.rect;
-    text(painter, rect.min + vec2(8.0, 6.0), Align2::LEFT_TOP, &document.name, 11.5);
-    if shared.documents.active_id() == Some(view.picture) {
-        let accent = theme::accent(painter.ctx().theme());
-        painter.rect_stroke(rect, 0.0, Stroke::new(1.5, accent), StrokeKind::Inside);
-    }
-}
-
-/// White on a dark plate.
-fn text(painter: &Painter, at: Pos2, anchor: Align2, text: &str, size: f32) {
-    let galley = painter.layout_no_wrap(text.to_owned(), FontId::proportional(size), Color32::WHITE);
-    let rect = anchor.anchor_size(at, galley.size());
-    painter.rect_filled(rect.expand2(vec2(3.0, 1.0)), 3.0, SHADE);
-    painter.galley(rect.min, galley, Color32::WHITE);
 }
 
 #[cfg(test)]

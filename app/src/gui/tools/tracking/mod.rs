@@ -46,7 +46,8 @@ impl Tool for Tracking {
     }
 
     fn needs_features(&self) -> bool {
-        self.settings.mode == Mode::Click
+        // Frames that are only watched need not be encoded a second time.
+        self.settings.mode == Mode::Click && !self.running.is_some_and(|running| running.is_watched)
     }
 
     fn receive(&mut self, shared: &mut Shared, event: &Event) {

@@ -34,6 +34,8 @@ impl Tracking {
     /// Asks the worker.
     pub fn follow(&mut self, shared: &mut Shared, what: Follow) {
         let Some(picture) = shared.documents.active_id() else { return };
+        // Whoever follows a region means it.
+        self.apply(shared, picture);
         let Some(player) = shared.player_mut(picture) else { return };
         let (clip, span) = (player.clip.clone(), player.span());
         player.seek(picture.frame());
