@@ -7,6 +7,7 @@ use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
+use crate::probe::ProbeError;
 use crate::text::TextError;
 use crate::tracking::TrackingError;
 use crate::video::VideoError;
@@ -42,6 +43,9 @@ pub enum Error {
     /// An analysis was asked for something its inputs do not give.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// A probe could not be trained or used.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// Labels cannot be read, or do not fit the clip.
     #[error(transparent)]
     Tracking(#[from] TrackingError),

@@ -20,6 +20,7 @@ pub mod hub;
 pub mod image;
 pub mod model;
 pub mod output;
+pub mod probe;
 pub mod progress;
 mod recovery;
 pub mod text;
