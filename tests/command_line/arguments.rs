@@ -71,6 +71,10 @@ fn help_has_examples_and_names_what_exists() {
         "segment",
         "classify",
         "encode-text",
+        "probe",
+        "knn",
+        "logreg",
+        "linear",
         "bench",
         "completions",
     ];

@@ -4,12 +4,16 @@ mod bench;
 mod classify;
 mod completions;
 mod context;
+mod dataset;
 mod doctor;
 mod drawing;
 mod encode_text;
 mod exit;
 mod features;
+mod knn;
+mod linear;
 mod logger;
+mod logreg;
 mod matching;
 mod models;
 mod options;
@@ -18,6 +22,7 @@ mod pca;
 mod pictures;
 mod pipeline;
 mod point;
+mod probe;
 mod segment;
 mod similarity;
 mod text;
@@ -83,6 +88,10 @@ enum Command {
     Track(track::TrackArgs),
     Segment(segment::SegmentArgs),
     Classify(classify::ClassifyArgs),
+    Probe(probe::ProbeArgs),
+    Knn(knn::KnnArgs),
+    Logreg(logreg::LogregArgs),
+    Linear(linear::LinearArgs),
     EncodeText(encode_text::EncodeTextArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
@@ -118,6 +127,10 @@ fn execute(
             | Command::Track(_)
             | Command::Segment(_)
             | Command::Classify(_)
+            | Command::Probe(_)
+            | Command::Knn(_)
+            | Command::Logreg(_)
+            | Command::Linear(_)
             | Command::EncodeText(_),
         ) = command
     {
@@ -137,6 +150,10 @@ fn execute(
         Some(Command::Track(args)) => track::run(&args, context),
         Some(Command::Segment(args)) => segment::run(&args, context),
         Some(Command::Classify(args)) => classify::run(&args, context),
+        Some(Command::Probe(args)) => probe::run(&args, context),
+        Some(Command::Knn(args)) => knn::run(&args, context),
+        Some(Command::Logreg(args)) => logreg::run(&args, context),
+        Some(Command::Linear(args)) => linear::run(&args, context),
         Some(Command::EncodeText(args)) => encode_text::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
         Some(Command::Models(args)) => models::run(&args, context),

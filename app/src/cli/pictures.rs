@@ -27,6 +27,12 @@ pub struct Input {
 }
 
 impl Input {
+    /// A file whose outputs need no name of their own.
+    pub fn of_file(path: PathBuf) -> Self {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self { path, stem, embedded: None }
+    }
+
     /// Reads it.
     pub fn read(&self) -> Result<Picture> {
         match self.embedded {
@@ -40,6 +46,19 @@ impl Input {
 pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
     let stems = output::stems(paths);
     paths.iter().cloned().zip(stems).map(|(path, stem)| Input { path, stem, embedded: None }).collect()
+}
+
+/// The picture files of a folder, by name.
+pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let is_picture = |path: &PathBuf| {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        image::ENDINGS.contains(&ending.as_str()) && path.is_file()
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_picture).collect();
+    ensure!(!paths.is_empty(), "{} holds no pictures", folder.display());
+    paths.sort();
+    Ok(paths)
 }
 
 /// Reads one picture file; folders and videos get a message of their own.
@@ -86,6 +105,11 @@ impl Prepare {
             preprocessing: context.options.preprocessing(encoder.normalisation()),
             stride: encoder.config().stride(),
         }
+    }
+
+    /// For `encoder`, in another way than the common options ask.
+    pub fn with(preprocessing: Preprocessing, encoder: &Encoder) -> Self {
+        Self { preprocessing, stride: encoder.config().stride() }
     }
 
     /// Reads and resizes one picture file.

@@ -1,6 +1,7 @@
 //! What features say: host versions of every analysis.
 
 pub mod clustering;
+pub mod edges;
 pub mod foreground;
 pub mod matching;
 pub mod pairs;

@@ -3,6 +3,7 @@
 mod canvas;
 pub mod classes;
 pub mod colormap;
+pub mod confusion;
 mod font;
 pub mod labels;
 mod legend;
@@ -10,7 +11,8 @@ pub mod lines;
 pub mod matching;
 pub mod overlay;
 mod palette;
-mod sample;
+pub mod plot;
+pub(crate) mod sample;
 mod text;
 
 pub use colormap::Colormap;

@@ -5,6 +5,7 @@ pub mod mask;
 pub mod normalise;
 pub mod resample;
 pub mod size;
+pub mod square;
 pub mod write;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ pub use resample::Filter;
 pub use size::SizeRule;
 
 use crate::features::Geometry;
+
+/// Endings of picture files that are read, in lower case.
+pub const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif"];
 
 /// A decoded picture as a person sees it: EXIF rotation applied, alpha composited on white, 16-bit scaled to 8.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -51,7 +51,9 @@ pub fn leave_one_out(
         return Err(ProbeError::TooFewPictures { pictures }.into());
     }
     let total = (pictures * cs.len()) as u64;
-    let report = |done: usize| (watch.progress)(Progress { stage: "training".to_owned(), done: done as u64, total: Some(total) });
+    let report = |done: usize| {
+        (watch.progress)(Progress { stage: "training".to_owned(), done: done as u64, total: Some(total) })
+    };
     let fold = |picture: usize| {
         let (features, labels) = patches.only(|of| of != picture);
         let (held_out, answers) = patches.only(|of| of == picture);

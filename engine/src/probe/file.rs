@@ -58,10 +58,8 @@ impl Probe {
         ];
         metadata.extend(self.layer.map(|layer| ("layer", layer.to_string())));
         let (outputs, dim) = weights.dim();
-        let tensors = [
-            ("weights", &[outputs, dim][..], Numbers::F32(&rows)),
-            ("intercept", &[outputs][..], Numbers::F32(&last)),
-        ];
+        let tensors =
+            [("weights", &[outputs, dim][..], Numbers::F32(&rows)), ("intercept", &[outputs][..], Numbers::F32(&last))];
         write_safetensors(path, &tensors, &metadata)
     }
 

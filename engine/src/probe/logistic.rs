@@ -236,7 +236,8 @@ impl Problem<'_> {
     fn scores(&self, parameters: &[f64], scores: &mut [f32]) {
         let columns = Columns::of(self, parameters);
         let rows = self.share();
-        let tasks = scores.par_chunks_mut((rows * self.outputs).max(1)).zip(self.x.par_chunks((rows * self.dim).max(1)));
+        let tasks =
+            scores.par_chunks_mut((rows * self.outputs).max(1)).zip(self.x.par_chunks((rows * self.dim).max(1)));
         tasks.for_each(|(scores, x)| columns.multiply(x, scores));
     }
 
@@ -392,7 +393,7 @@ fn sigmoid(z: f32) -> f32 {
 }
 
 /// In place; returns the logarithm of the sum of the scores' powers.
-fn softmax(scores: &mut [f32]) -> f64 {
+pub(super) fn softmax(scores: &mut [f32]) -> f64 {
     let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
     for score in &mut *scores {

@@ -3,14 +3,17 @@
 //! The reference's foreground notebook (`notebooks/foreground_segmentation.ipynb`) trains one on patches of masked
 //! pictures; its evaluations (`dinov3/eval/knn.py`, `log_regression.py`) measure features of whole pictures by them.
 
+pub mod apply;
 pub mod cross_validation;
 pub mod file;
 pub mod knn;
 pub mod labels;
+pub mod linear;
 pub mod logistic;
 pub mod metrics;
 #[cfg(test)]
 mod tests;
+pub mod vectors;
 
 use std::path::PathBuf;
 

@@ -6,6 +6,7 @@ use ndarray_npy::ReadableElement;
 use super::ProbeError;
 use super::cross_validation::{LabelledPatches, leave_one_out, mean_average_precision};
 use super::knn::vote;
+use super::linear::{LinearOptions, split, train};
 use super::logistic::{Classifier, LogisticOptions, fit};
 use super::metrics::{Confusion, PrecisionRecall, best, is_in_top};
 use crate::{Cancel, Error, Watch};
@@ -33,7 +34,8 @@ fn assert_close(got: impl IntoIterator<Item = f64>, expected: impl IntoIterator<
 fn weights_are_those_of_scikit_learn() {
     let cs: Array1<f64> = golden("cs");
     for (name, classes) in [("two", 2), ("four", 4)] {
-        let (features, labels): (Array2<f32>, _) = (golden(&format!("{name}_features")), golden_labels(&format!("{name}_labels")));
+        let (features, labels): (Array2<f32>, _) =
+            (golden(&format!("{name}_features")), golden_labels(&format!("{name}_labels")));
         let weights: Array3<f64> = golden(&format!("{name}_weights"));
         let intercepts: Array2<f64> = golden(&format!("{name}_intercepts"));
         let probabilities: Array3<f64> = golden(&format!("{name}_probabilities"));
@@ -43,9 +45,14 @@ fn weights_are_those_of_scikit_learn() {
             // From nothing and from another classifier: the minimum is the same.
             for start in [None, last.clone()] {
                 let what = format!("{name} classes, C {c}, start {}", start.is_some());
-                let found = fit(features.view(), &labels, classes, &options, start.as_ref(), &Cancel::default()).unwrap();
+                let found =
+                    fit(features.view(), &labels, classes, &options, start.as_ref(), &Cancel::default()).unwrap();
                 let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-                assert_close(wide(found.weights.as_slice().unwrap()), weights.index_axis(ndarray::Axis(0), i).iter().copied(), &what);
+                assert_close(
+                    wide(found.weights.as_slice().unwrap()),
+                    weights.index_axis(ndarray::Axis(0), i).iter().copied(),
+                    &what,
+                );
                 assert_close(wide(found.intercept.as_slice().unwrap()), intercepts.row(i).iter().copied(), &what);
                 let got = found.probabilities(features.view()).unwrap();
                 assert_close(
@@ -129,7 +136,9 @@ fn counts_and_ranks() {
 #[test]
 fn what_cannot_be_learned_from_is_told() {
     let x = array![[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0]];
-    let train = |x: ArrayView2<'_, f32>, labels: &[usize]| fit(x, labels, 2, &LogisticOptions::default(), None, &Cancel::default());
+    let train = |x: ArrayView2<'_, f32>, labels: &[usize]| {
+        fit(x, labels, 2, &LogisticOptions::default(), None, &Cancel::default())
+    };
     let error = |result: crate::Result<Classifier>| match result {
         Err(Error::Probe(error)) => error,
         other => panic!("{other:?}"),
@@ -146,7 +155,89 @@ fn what_cannot_be_learned_from_is_told() {
     let found = train(x.view(), &[1, 0, 1]).unwrap();
     assert_eq!(found.probabilities(array![[1.0f32]].view()), Err(ProbeError::Dimension { expected: 2, got: 1 }));
     // Classes that a line parts have no minimum without a penalty; with one they do.
-    let parted = fit(x.view(), &[0, 0, 1], 2, &LogisticOptions { c: 1e6, ..LogisticOptions::default() }, None, &Cancel::default());
+    let parted = fit(
+        x.view(),
+        &[0, 0, 1],
+        2,
+        &LogisticOptions { c: 1e6, ..LogisticOptions::default() },
+        None,
+        &Cancel::default(),
+    );
     let probabilities = parted.unwrap().probabilities(x.view()).unwrap();
     assert!(probabilities[[0, 0]] > 0.99 && probabilities[[2, 1]] > 0.99, "{probabilities}");
+}
+
+/// [`train`] by loops, in f64.
+fn twin(x: &Array2<f32>, labels: &[usize], classes: usize, first: &Classifier, rate: f64, steps: usize) -> Array2<f64> {
+    let (count, dim) = x.dim();
+    let x = x.mapv(f64::from);
+    let mut all = Array2::from_shape_fn((classes, dim + 1), |(class, i)| {
+        f64::from(if i < dim { first.weights[[class, i]] } else { first.intercept[class] })
+    });
+    let mut speed = Array2::<f64>::zeros(all.dim());
+    for step in 0..steps {
+        let mut slope = Array2::<f64>::zeros(all.dim());
+        for (row, &label) in x.rows().into_iter().zip(labels) {
+            let powers: Vec<f64> =
+                all.rows().into_iter().map(|own| (row.dot(&own.slice(ndarray::s![..dim])) + own[dim]).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            for (class, power) in powers.iter().enumerate() {
+                let residual = (power / sum - f64::from(u8::from(class == label))) / count as f64;
+                for i in 0..dim {
+                    slope[[class, i]] += residual * row[i];
+                }
+                slope[[class, dim]] += residual;
+            }
+        }
+        speed = 0.9 * speed + slope;
+        let share = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
+        all = all - &speed * (rate * share);
+    }
+    all
+}
+
+#[test]
+fn a_linear_layer_descends_as_torchs_does() {
+    let (features, labels): (Array2<f32>, _) = (golden("four_features"), golden_labels("four_labels"));
+    let options = |steps| LinearOptions { batch: labels.len(), steps, seed: 3 };
+    let layers = |steps, rates: &[f64]| {
+        train(features.view(), &labels, 4, rates, &options(steps), &|_| (), &Cancel::default()).unwrap()
+    };
+    // At rate 0 the first weights stay: of deviation 0.01.
+    let first = layers(1, &[0.0]).remove(0);
+    let deviation = (first.weights.mapv(|w| w * w).sum() / first.weights.len() as f32).sqrt();
+    assert!((0.007..0.013).contains(&deviation), "{deviation}");
+    let rate = 0.02;
+    let found = layers(40, &[rate]).remove(0);
+    // Every step sees all of them, so that their order does not count.
+    let expected = twin(&features, &labels, 4, &first, rate * labels.len() as f64 / 256.0, 40);
+    let weights = found.weights.iter().copied().map(f64::from);
+    assert_close(weights, expected.slice(ndarray::s![.., ..16]).iter().copied(), "weights");
+    assert_close(found.intercept.iter().copied().map(f64::from), expected.column(16).iter().copied(), "intercepts");
+    // Batches of a part of them reach all in time.
+    let small = LinearOptions { batch: 32, steps: 4000, seed: 1 };
+    let layers = train(features.view(), &labels, 4, &[0.1], &small, &|_| (), &Cancel::default()).unwrap();
+    let scores = layers[0].probabilities(features.view()).unwrap();
+    let right = scores.rows().into_iter().zip(&labels).filter(|(row, label)| best(&row.to_vec()) == **label).count();
+    let fitted = fit(
+        features.view(),
+        &labels,
+        4,
+        &LogisticOptions { c: 100.0, ..LogisticOptions::default() },
+        None,
+        &Cancel::default(),
+    );
+    let scores = fitted.unwrap().probabilities(features.view()).unwrap();
+    let most = scores.rows().into_iter().zip(&labels).filter(|(row, label)| best(&row.to_vec()) == **label).count();
+    assert!(right as f64 > 0.95 * most as f64, "{right} of {most}");
+}
+
+#[test]
+fn a_split_takes_each_once() {
+    let (rest, chosen) = split(100, 0.1, 0);
+    let mut all = [rest.clone(), chosen.clone()].concat();
+    all.sort_unstable();
+    assert_eq!((chosen.len(), all), (10, (0..100).collect::<Vec<_>>()));
+    assert_eq!(split(100, 0.1, 0), (rest, chosen), "the seed decides");
+    assert_eq!((split(1, 0.1, 0).1.len(), split(2, 0.1, 0).1.len()), (0, 1));
 }

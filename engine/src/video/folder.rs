@@ -8,8 +8,6 @@ use super::{FrameReader, Opened, Timeline, VideoError, VideoInfo};
 use crate::image::{self, Picture};
 use crate::{Cancel, Error, Result};
 
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
-
 pub(super) struct Folder {
     files: Vec<PathBuf>,
     next: usize,
@@ -23,7 +21,7 @@ pub(super) fn numbered_pictures(folder: &Path) -> std::io::Result<Vec<PathBuf>> 
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if hidden || !ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) {
+        if hidden || !image::ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)) {
             continue;
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

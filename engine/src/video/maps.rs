@@ -11,6 +11,8 @@ use crate::analysis::similarity::{EXCLUDED, MapQuery, combined_map};
 use crate::draw::overlay::{Interpolation, OverlayStyle, colours_over_picture, map_over_picture};
 use crate::features::{FeatureGrid, Geometry};
 use crate::image::Picture;
+use crate::probe::Probe;
+use crate::probe::apply::ApplyOptions;
 use crate::{Cancel, Progress, Result};
 
 /// What of the features is shown.
@@ -33,6 +35,15 @@ pub enum ClipMap {
     Similarity {
         /// What is asked.
         query: MapQuery,
+        /// How it looks.
+        style: OverlayStyle,
+    },
+    /// What a probe says.
+    Probe {
+        /// Of the model that encodes.
+        probe: Arc<Probe>,
+        /// What is done with its probabilities.
+        options: ApplyOptions,
         /// How it looks.
         style: OverlayStyle,
     },
@@ -81,7 +92,7 @@ pub fn record_map(
             let needed = components.iter().max().map_or(0, |last| last + 1);
             Some(Arc::new(pca.fit(needed)?))
         }
-        ClipMap::Similarity { .. } => None,
+        ClipMap::Similarity { .. } | ClipMap::Probe { .. } => None,
     };
     let format = RecordingFormat {
         sound: Some(SoundSource::of(&info, recording.span)),
@@ -115,6 +126,9 @@ fn draw(
             let mut values = combined_map(features, query)?;
             values.mapv_inplace(|value| if value == EXCLUDED { f32::NAN } else { value });
             map_over_picture(picture, geometry, &values, style)
+        }
+        (ClipMap::Probe { probe, options, style }, _) => {
+            probe.apply(features, picture, geometry, *options)?.over_picture(picture, &probe.classes, style)
         }
         (ClipMap::Pca { .. }, None) => picture.clone(),
     })

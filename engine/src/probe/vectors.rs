@@ -1,0 +1,207 @@
+//! One vector for each picture of a dataset, kept in a folder: what was extracted is not extracted again.
+//!
+//! `vectors.f32` has the vectors one after the other, `pictures.jsonl` a line for each that says whose it is. Both only
+//! grow, the line after its vector: whatever an interruption cuts off is a vector without a line, which is dropped.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::hash;
+use crate::{Error, Result};
+
+/// Which picture, in which state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PictureKey {
+    /// As the person names it.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
+    /// Of the last change, in nanoseconds since 1970.
+    pub changed: u64,
+}
+
+impl PictureKey {
+    /// Of a file as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn of(path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+        let changed =
+            metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Ok(Self { path: path.to_path_buf(), size: metadata.len(), changed: changed.as_nanos() as u64 })
+    }
+}
+
+/// Vectors of pictures in a folder.
+#[derive(Debug)]
+pub struct VectorStore {
+    vectors: (PathBuf, File),
+    lines: (PathBuf, File),
+    /// Numbers of a vector.
+    len: usize,
+    places: HashMap<PictureKey, usize>,
+    count: usize,
+}
+
+/// The folder below `root` for vectors made in one way: `how` names the weights, the size and whatever else decides them.
+pub fn folder_for(root: &Path, how: &str) -> PathBuf {
+    root.join(hash::hex(&hash::of_bytes(how.as_bytes())))
+}
+
+impl VectorStore {
+    /// Opens the store of a folder, which is created where it is missing. A vector has `len` numbers.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn open(folder: &Path, len: usize) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let open = |name: &str| -> Result<(PathBuf, File)> {
+            let path = folder.join(name);
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            file.map(|file| (path.clone(), file)).map_err(Error::io("open", &path))
+        };
+        let mut store = Self {
+            vectors: open("vectors.f32")?,
+            lines: open("pictures.jsonl")?,
+            len,
+            places: HashMap::new(),
+            count: 0,
+        };
+        store.read_lines()?;
+        Ok(store)
+    }
+
+    /// Takes what is whole, and cuts off the rest.
+    fn read_lines(&mut self) -> Result<()> {
+        let (path, file) = &mut self.lines;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        let stored = self.vectors.1.metadata().map_err(Error::io("read", &self.vectors.0))?.len() / self.row_bytes();
+        let mut kept = 0;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let key = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<PictureKey>(line).ok());
+            let Some(key) = key.filter(|_| (self.count as u64) < stored) else { break };
+            self.places.insert(key, self.count);
+            self.count += 1;
+            kept += line.len() as u64;
+        }
+        let cut = |(path, file): &mut (PathBuf, File), length: u64| {
+            file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map(drop).map_err(Error::io("write", path))
+        };
+        let rows = self.count as u64 * self.row_bytes();
+        cut(&mut self.lines, kept)?;
+        cut(&mut self.vectors, rows)
+    }
+
+    fn row_bytes(&self) -> u64 {
+        (4 * self.len.max(1)) as u64
+    }
+
+    /// How many vectors there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether a picture's vector is there.
+    pub fn has(&self, key: &PictureKey) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// A picture's vector, where it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn get(&mut self, key: &PictureKey) -> Result<Option<Vec<f32>>> {
+        let Some(&place) = self.places.get(key) else { return Ok(None) };
+        let mut bytes = vec![0; 4 * self.len];
+        let start = place as u64 * self.row_bytes();
+        let (path, file) = &mut self.vectors;
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(Error::io("read", path))?;
+        Ok(Some(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
+    }
+
+    /// Adds a picture's vector.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what was there before stays.
+    ///
+    /// # Panics
+    /// Where the vector has another length than the store's.
+    pub fn push(&mut self, key: PictureKey, vector: &[f32]) -> Result<()> {
+        assert_eq!(vector.len(), self.len, "all vectors of a store are equally long");
+        let end = self.count as u64 * self.row_bytes();
+        let (path, file) = &mut self.vectors;
+        let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(bytemuck::cast_slice(vector)));
+        written.map_err(Error::io("write", path))?;
+        let (path, file) = &mut self.lines;
+        let mut line = serde_json::to_vec(&key).map_err(|error| Error::io("write", path)(error.into()))?;
+        line.push(b'\n');
+        file.write_all(&line).map_err(Error::io("write", path))?;
+        self.places.insert(key, self.count);
+        self.count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str, changed: u64) -> PictureKey {
+        PictureKey { path: name.into(), size: 7, changed }
+    }
+
+    #[test]
+    fn vectors_come_back_later_and_for_the_same_picture_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below");
+        let mut store = VectorStore::open(&path, 3).unwrap();
+        store.push(key("ä b.png", 1), &[1.0, 2.0, 3.0]).unwrap();
+        store.push(key("c.png", 1), &[4.0, 5.0, 6.0]).unwrap();
+        assert_eq!(store.get(&key("ä b.png", 1)).unwrap().unwrap(), [1.0, 2.0, 3.0]);
+        store.push(key("d.png", 1), &[7.0; 3]).unwrap();
+        let mut later = VectorStore::open(&path, 3).unwrap();
+        assert_eq!((later.len(), later.get(&key("d.png", 1)).unwrap()), (3, Some(vec![7.0; 3])));
+        assert_eq!(later.get(&key("c.png", 2)).unwrap(), None, "the file has changed");
+    }
+
+    #[test]
+    fn what_an_interruption_cut_off_is_made_again_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = VectorStore::open(folder.path(), 2).unwrap();
+        for i in 0..4u8 {
+            store.push(key(&i.to_string(), 0), &[f32::from(i); 2]).unwrap();
+        }
+        drop(store);
+        let (lines, vectors) = (folder.path().join("pictures.jsonl"), folder.path().join("vectors.f32"));
+        let cut = |path: &Path, off: u64| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.set_len(file.metadata().unwrap().len() - off).unwrap();
+        };
+        // In the middle of the last line.
+        cut(&lines, 5);
+        let mut store = VectorStore::open(folder.path(), 2).unwrap();
+        assert!(store.len() == 3 && !store.has(&key("3", 0)));
+        store.push(key("3", 0), &[9.0; 2]).unwrap();
+        drop(store);
+        // In the middle of the last vector: its line goes too.
+        cut(&vectors, 3);
+        let mut store = VectorStore::open(folder.path(), 2).unwrap();
+        assert_eq!((store.len(), store.get(&key("2", 0)).unwrap()), (3, Some(vec![2.0; 2])));
+        store.push(key("3", 0), &[8.0; 2]).unwrap();
+        assert_eq!(VectorStore::open(folder.path(), 2).unwrap().get(&key("3", 0)).unwrap(), Some(vec![8.0; 2]));
+        assert!(VectorStore::open(folder.path(), 2).unwrap().len() == 4);
+    }
+}
