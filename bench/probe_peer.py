@@ -75,18 +75,25 @@ def main() -> None:
         best = CS[::-1][theirs.mean(axis=0)[::-1].argmax()]
         LogisticRegression(random_state=0, C=best, max_iter=100000).fit(xs, ys)
         seconds = time.perf_counter() - start
-        # To its minimum, for the weights alone.
-        exact = LogisticRegression(C=ours["c"], max_iter=1_000_000, tol=1e-10).fit(xs.astype(np.float64), ys)
+    # To the minimum: the notebook's tolerance ends before it.
+    def minimum(c: float, chosen: np.ndarray) -> LogisticRegression:
+        return LogisticRegression(C=c, solver="newton-cholesky", tol=1e-12, max_iter=1000).fit(xs[chosen].astype(np.float64), ys[chosen])
+
+    exact, everything = np.zeros_like(theirs), minimum(ours["c"], np.full(len(ys), True))
+    for picture in range(len(pairs)):
+        for j, c in enumerate(CS):
+            scores = minimum(c, of != picture).predict_proba(xs[of == picture].astype(np.float64))[:, 1]
+            exact[picture, j] = average_precision_score(ys[of == picture], scores)
 
     found = np.array([fold["average_precision"] for fold in ours["folds"]])
     coefficients = np.concatenate([weights["weights"][0], weights["intercept"]])
-    expected = np.concatenate([exact.coef_[0], exact.intercept_])
+    expected = np.concatenate([everything.coef_[0], everything.intercept_])
     rows = [
         ["patches × numbers", f"{xs.shape[0]} × {xs.shape[1]}", "the same"],
         ["best C", f"{ours['c']:.0e}", f"{best:.0e}"],
         ["mean average precision there", f"{found.mean(axis=0).max():.4f}", f"{theirs.mean(axis=0).max():.4f}"],
-        ["largest difference of a fold's average precision", f"{np.abs(found - theirs).max():.1e}", ""],
-        ["largest difference of a weight, of the largest weight", f"{np.abs(coefficients - expected).max() / np.abs(expected).max():.1e}", ""],
+        ["a fold's average precision, largest difference from the minimum's", f"{np.abs(found - exact).max():.1e}", f"{np.abs(theirs - exact).max():.1e}"],
+        ["weights, largest difference from the minimum's, of the largest weight", f"{np.abs(coefficients - expected).max() / np.abs(expected).max():.1e}", ""],
         ["training, s", f"{ours['training_s']:.2f}", f"{seconds:.2f}"],
         ["ratio", f"{ours['training_s'] / seconds:.2f}", ""],
     ]

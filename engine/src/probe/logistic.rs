@@ -22,7 +22,7 @@ const TASKS: usize = 64;
 pub struct LogisticOptions {
     /// Inverse of the strength of regularisation: smaller keeps weights smaller.
     pub c: f64,
-    /// Training ends where no number of the gradient of the mean loss is larger.
+    /// Training ends where the mean loss can fall by no more than that.
     pub tolerance: f64,
     /// Newton's steps at most.
     pub most_steps: usize,
@@ -30,7 +30,7 @@ pub struct LogisticOptions {
 
 impl Default for LogisticOptions {
     fn default() -> Self {
-        Self { c: 0.1, tolerance: 1e-6, most_steps: 100 }
+        Self { c: 0.1, tolerance: 1e-12, most_steps: 100 }
     }
 }
 
@@ -160,12 +160,12 @@ fn newton(problem: &Problem<'_>, start: Vec<f64>, options: &LogisticOptions, can
     }
     let scales = problem.scales();
     for _ in 0..options.most_steps {
-        let steepest = place.gradient.iter().fold(0.0, |most: f64, slope| most.max(slope.abs()));
-        if steepest <= options.tolerance {
-            break;
-        }
         let step = conjugate_gradients(problem, &place, &scales, cancel)?;
         let slope = dot(&step, &place.gradient);
+        // A whole step gains half of its slope.
+        if -slope <= 2.0 * options.tolerance {
+            break;
+        }
         let mut length = 1.0;
         let next = loop {
             cancel.check()?;
@@ -180,7 +180,8 @@ fn newton(problem: &Problem<'_>, start: Vec<f64>, options: &LogisticOptions, can
                 break None;
             }
         };
-        match next {
+        // What no longer falls differs by the rounding of single precision.
+        match next.filter(|next| next.value < place.value) {
             Some(next) => place = next,
             None => break,
         }
@@ -295,6 +296,7 @@ impl Problem<'_> {
             value += 0.5 * self.penalty * weight * weight;
             gradient[i] += self.penalty * weight;
         });
+        self.centre(&mut gradient);
         Place { parameters, value, gradient, residuals }
     }
 
@@ -328,6 +330,7 @@ impl Problem<'_> {
             0.0
         });
         self.penalised(direction, |i, weight| curved[i] += self.penalty * weight);
+        self.centre(&mut curved);
         curved
     }
 
@@ -341,6 +344,16 @@ impl Problem<'_> {
         let one = squares.iter().map(|square| 0.25 * square + self.penalty).chain([0.25]);
         let one: Vec<f64> = one.map(|scale| scale.max(f64::MIN_POSITIVE)).collect();
         one.repeat(self.outputs)
+    }
+
+    /// Several outputs are the same classifier when all grow alike; the minimum is the one whose mean is 0, and rounding must
+    /// not lead away from it.
+    fn centre(&self, values: &mut [f64]) {
+        let width = self.dim + 1;
+        for column in (0..width).filter(|_| self.outputs > 1) {
+            let mean = values[column..].iter().step_by(width).sum::<f64>() / self.outputs as f64;
+            values[column..].iter_mut().step_by(width).for_each(|value| *value -= mean);
+        }
     }
 
     /// Names every weight that is penalised: all but the intercepts.
