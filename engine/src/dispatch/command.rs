@@ -368,7 +368,9 @@ impl Command {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::Frame { .. } => Lane::Frames,
             Self::Preview { .. } => Lane::Previews,
-            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_) => Lane::Model,
+            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_) => {
+                Lane::Model
+            }
             Self::Label(_) | Self::ClassMap(_) => Lane::Analysis,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
             Self::Export { what: Export::ClipMap(_), .. } => Lane::Model,

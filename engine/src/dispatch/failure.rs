@@ -29,7 +29,9 @@ pub fn message(error: &Error) -> String {
             format!("dino.txt's weights are not on this machine: choose Meta's {WEIGHTS_FILE}")
         }
         Error::Text(TextError::NoTransformer) => {
-            format!("dino.txt's vision head needs a vision transformer, and this model is a ConvNeXt: use {WEIGHTS_MODEL}")
+            format!(
+                "dino.txt's vision head needs a vision transformer, and this model is a ConvNeXt: use {WEIGHTS_MODEL}"
+            )
         }
         Error::Text(TextError::Tokens { path, tokens, known }) => format!(
             "the text tower of {} knows {known} tokens, but CLIP's published vocabulary has {tokens}: only the command \

@@ -32,9 +32,7 @@ pub use command::{
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
 pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};
-pub use words::{
-    ClassMap, ClassMapRequest, Detail, LabelRequest, Labelled, SegmentRequest, Segmented, WordsRequest,
-};
+pub use words::{ClassMap, ClassMapRequest, Detail, LabelRequest, Labelled, SegmentRequest, Segmented, WordsRequest};
 
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 

@@ -218,8 +218,7 @@ impl Open {
         } else {
             let pixels = request.pixels.read(picture, job.cancel())?;
             let normalisation = encoder.normalisation();
-            let options =
-                SegmentOptions { size, mode, filter: Filter::Bicubic, ..SegmentOptions::new(normalisation) };
+            let options = SegmentOptions { size, mode, filter: Filter::Bicubic, ..SegmentOptions::new(normalisation) };
             let progress = |progress| job.progress(progress);
             let described = describe(encoder, self.head.as_mut(), &pixels, &options, job.cancel(), &progress)?;
             self.described.push_back((description, Arc::new(described)));

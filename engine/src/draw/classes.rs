@@ -145,8 +145,9 @@ mod tests {
 
     #[test]
     fn legends_fit_pictures_of_every_size() {
-        let lines: Vec<LegendLine> =
-            (0..40).map(|i| LegendLine { colour: class_colour(i, 40), name: "a name that is long ".repeat(i) }).collect();
+        let lines: Vec<LegendLine> = (0..40)
+            .map(|i| LegendLine { colour: class_colour(i, 40), name: "a name that is long ".repeat(i) })
+            .collect();
         for (width, height) in [(1, 1), (40, 2000), (2000, 12), (300, 200)] {
             let before = Picture { width, height, rgb: vec![90; width * height * 3] };
             let mut after = before.clone();

@@ -144,9 +144,8 @@ impl Described {
         let content = match content {
             Content::Whole(patches) => Content::Whole(cosines(patches, &classes.patch)?),
             Content::Slide { size, windows } => {
-                let of_window = |(window, patches): &(Window, FeatureGrid)| {
-                    Ok((*window, cosines(patches, &classes.patch)?))
-                };
+                let of_window =
+                    |(window, patches): &(Window, FeatureGrid)| Ok((*window, cosines(patches, &classes.patch)?));
                 Content::Slide { size: *size, windows: windows.iter().map(of_window).collect::<Result<_>>()? }
             }
         };
