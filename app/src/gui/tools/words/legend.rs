@@ -2,7 +2,9 @@
 
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::draw::classes::class_colour;
-use egui::{Align, Button, Color32, Layout, Rect, ScrollArea, Slider, Stroke, Ui, pos2, vec2};
+use egui::{
+    Align, Atom, Button, Color32, Layout, Popup, PopupCloseBehavior, Rect, ScrollArea, Slider, Stroke, Ui, pos2, vec2,
+};
 use egui_material_icons::icons;
 
 use super::Words;
@@ -12,7 +14,7 @@ use crate::gui::panels::controls;
 const ROW: f32 = 24.0;
 
 /// Points that each list takes at most.
-const LIST_HEIGHT: f32 = 264.0;
+const LIST_HEIGHT: f32 = 200.0;
 
 /// What was asked of a class.
 enum Asked {
@@ -105,17 +107,15 @@ fn show(ui: &mut Ui, row: &Row<'_>) -> (Rect, Option<Asked>) {
         }
         let mut opacity = row.opacity;
         let name = format!("Opacity of {phrase}");
-        let swatch = Button::new("").frame(false).min_size(vec2(20.0, 20.0));
-        let swatch = egui::containers::menu::MenuButton::from_button(swatch);
-        let (swatch, inner) = swatch.ui(ui, |ui| {
+        let swatch = ui.add(Button::new("").frame(false).min_size(vec2(20.0, 20.0)));
+        Popup::menu(&swatch).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
             ui.weak(&name);
             let slider = ui.add(Slider::new(&mut opacity, 0.0..=1.0).max_decimals(2));
             ui.ctx().accesskit_node_builder(slider.id, |node| node.set_label(name.clone()));
-            slider.on_hover_text("How much it covers the picture, of the opacity of all").changed()
+            if slider.on_hover_text("How much it covers the picture, of the opacity of all").changed() {
+                asked = Some(Asked::Opacity(opacity));
+            }
         });
-        if inner.is_some_and(|inner| inner.inner) {
-            asked = Some(Asked::Opacity(opacity));
-        }
         swatch.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
         let swatch = swatch.on_hover_text("Its opacity");
         let square = Rect::from_center_size(swatch.rect.center(), vec2(14.0, 14.0));
@@ -129,8 +129,9 @@ fn show(ui: &mut Ui, row: &Row<'_>) -> (Rect, Option<Asked>) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.weak(percent(share));
-            ui.with_layout(Layout::left_to_right(Align::Center).with_main_justify(true), |ui| {
-                let name = Button::selectable(is_selected, phrase).truncate();
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let name = Button::selectable(is_selected, (phrase, Atom::grow())).truncate();
+                let name = name.min_size(vec2(ui.available_width(), 0.0));
                 let hint = if is_selected { "Show all classes again" } else { "Show the map of its scores" };
                 if ui.add(name).on_hover_text(hint).clicked() {
                     asked = Some(Asked::Select);

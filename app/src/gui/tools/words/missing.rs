@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared) -> bool {
             ui.label("Phrases are compared with pictures by a vision head and a text encoder of their own:");
             ui.label(RichText::new(WEIGHTS_FILE).monospace());
             ui.label(format!(
-                "{WEIGHTS_SIZE}, by Meta, under the {WEIGHTS_LICENCE}; beside the model {WEIGHTS_MODEL}."
+                "{WEIGHTS_SIZE}, by Meta, under the {WEIGHTS_LICENCE}. It goes with the backbone ViT-L/16, {WEIGHTS_MODEL}."
             ));
             controls::link(ui, "Ask Meta for it", WEIGHTS_PAGE);
             choose(ui, shared);

@@ -47,15 +47,17 @@ impl Words {
             self.asking.retry();
         }
         self.how(ui);
-        ui.separator();
-        self.look(ui);
         if let Some(division) = self.asking.of(picture) {
             ui.separator();
             let named = |&(class, score): &(usize, f32)| Some((division.question.phrases.get(class)?.clone(), score));
             let ranked: Vec<(String, f32)> = self.ranking.iter().filter_map(named).collect();
-            show_ranking(ui, &ranked);
-            ui.separator();
             self.legend(ui, picture);
+            ui.separator();
+            show_ranking(ui, &ranked);
+            if self.selected.is_some() {
+                ui.separator();
+                self.map(ui);
+            }
         }
         controls::section(ui, "More", |ui| self.more(ui, shared));
     }
@@ -107,17 +109,16 @@ impl Words {
             };
             controls::slider(ui, "Least score", "Below it a place is background", least, range, usual);
         }
-    }
-
-    fn look(&mut self, ui: &mut Ui) {
-        let settings = &mut self.settings;
         let usual = Settings::default().opacity;
         controls::slider(ui, "Opacity", "0 shows the picture alone", &mut settings.opacity, 0.0..=1.0, usual);
-        if self.selected.is_some() {
-            show_colormaps(ui, &mut settings.colormap);
-            let hint = "Colours from 0 to 1, or from the map's least to its greatest score";
-            controls::choice(ui, "Scale", hint, &mut settings.is_stretched, &[(false, "Raw"), (true, "Stretched")]);
-        }
+    }
+
+    /// How the map of a class looks. Below what is clicked to see it, so that nothing jumps away from the pointer.
+    fn map(&mut self, ui: &mut Ui) {
+        show_colormaps(ui, &mut self.settings.colormap);
+        let hint = "Colours from 0 to 1, or from the map's least to its greatest score";
+        let scales = [(false, "Raw"), (true, "Stretched")];
+        controls::choice(ui, "Scale", hint, &mut self.settings.is_stretched, &scales);
     }
 
     fn more(&mut self, ui: &mut Ui, shared: &mut Shared) {
@@ -142,13 +143,14 @@ fn show_ranking(ui: &mut Ui, ranked: &[(String, f32)]) {
     ui.strong("Under the pointer");
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().interact_size.y = 18.0;
         for place in 0..LISTED {
             ui.horizontal(|ui| {
                 let (phrase, score) = ranked
                     .get(place)
                     .map_or(("", String::new()), |(phrase, score)| (phrase.as_str(), ranking::score_text(*score)));
                 let (text, score) = (RichText::new(phrase), RichText::new(score).monospace());
-                ui.add_sized([52.0, 18.0], egui::Label::new(score));
+                ui.add_sized([48.0, 18.0], egui::Label::new(score));
                 ui.add(egui::Label::new(if place == 0 { text.strong() } else { text }).truncate());
             });
         }
