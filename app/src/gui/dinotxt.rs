@@ -15,8 +15,6 @@ use super::shared::{ModelState, Shared};
 pub struct Dinotxt {
     /// The file that a person has chosen, or that was used last; `None`: where torch.hub stores it.
     weights: Option<PathBuf>,
-    /// Whether it was chosen since the program started: then what is wrong with it is said aloud.
-    is_chosen: bool,
     /// What the state is about.
     asked: Option<WordsRequest>,
     loading: Option<RequestId>,
@@ -68,7 +66,7 @@ impl Shared {
 
     /// Uses another file from now on.
     pub fn use_dinotxt(&mut self, path: &Path) {
-        self.dinotxt = Dinotxt { weights: Some(path.to_path_buf()), is_chosen: true, ..Dinotxt::default() };
+        self.dinotxt = Dinotxt { weights: Some(path.to_path_buf()), ..Dinotxt::default() };
         self.want_dinotxt();
     }
 
@@ -110,12 +108,7 @@ impl Shared {
                 DinotxtState::Ready
             }
             Outcome::NoWords { folder } => DinotxtState::Missing(folder.clone()),
-            Outcome::Failed(failure) => {
-                if self.dinotxt.is_chosen {
-                    self.notices.error(&failure.message, None);
-                }
-                DinotxtState::Failed(failure.message.clone())
-            }
+            Outcome::Failed(failure) => DinotxtState::Failed(failure.message.clone()),
             _ => {
                 // Another model or file has taken its place.
                 self.dinotxt.asked = None;

@@ -395,6 +395,14 @@ mod tests {
     }
 
     #[test]
+    fn dino_txt_is_told_from_a_backbone() {
+        let golden = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+        let announced = |name: &str| look(&[golden(name)], Circumstances::default()).announcement();
+        assert_eq!(announced("text/dinotxt.pth"), "Use this dino.txt for words");
+        assert_eq!(announced("meta-vit-swiglu/backbone.pth"), "Load this checkpoint");
+    }
+
+    #[test]
     fn text_that_names_files() {
         let folder = folder_with(&[("a b.png", b"")]);
         let path = folder.path().join("a b.png");

@@ -2,6 +2,7 @@
 
 use super::{Failure, ModelChoice, Outcome, Remedy};
 use crate::backend::DeviceChoice;
+use crate::checkpoint::CheckpointError;
 use crate::hub::HubError;
 use crate::text::{TextError, WEIGHTS_FILE, WEIGHTS_MODEL};
 use crate::{Error, Result};
@@ -25,6 +26,9 @@ pub fn message(error: &Error) -> String {
     let text = match error {
         Error::Hub(HubError::NotPresent { name }) => format!("{name} is not on this machine: download it first"),
         Error::Tensor(reason) => format!("the model could not run ({reason}): try a smaller size, or the processor"),
+        Error::Checkpoint(CheckpointError::Dinotxt { path }) => {
+            format!("{} holds dino.txt and no backbone: drop it on the window, or choose it in Words", path.display())
+        }
         Error::Text(TextError::NoWeights { .. }) => {
             format!("dino.txt's weights are not on this machine: choose Meta's {WEIGHTS_FILE}")
         }

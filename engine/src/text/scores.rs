@@ -280,3 +280,37 @@ impl Taps {
         (first, (first + 1).min(last), (position - first as f32).min(1.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2 × 2 patches of 4 pixels; class 1 is best in the lower right one.
+    fn scores() -> Scores {
+        let cosines = vec![0.5, 0.5, 0.1, 0.1, 0.5, 0.1, 0.1, 0.9];
+        Scores::whole((8, 8), (8, 8), PatchScores { rows: 2, cols: 2, cosines })
+    }
+
+    #[test]
+    fn labels_of_any_size_look_alike() {
+        let all = scores().labels(None);
+        assert_eq!((all.data[0], all.data[7], all.data[63]), (0, 0, 1));
+        let labels = |width, height| scores().labels_of_size((width, height), None, &Cancel::default());
+        let small = labels(4, 4).expect("labels");
+        let every_second: Vec<u16> = (0..16).map(|i| all.data[(2 * (i / 4) + 1) * 8 + 2 * (i % 4) + 1]).collect();
+        let differing = small.data.iter().zip(&every_second).filter(|(a, b)| a != b).count();
+        assert!(differing <= 2, "{:?} and {every_second:?}", small.data);
+        assert_eq!(labels(1, 1).expect("labels").data.len(), 1);
+        let stopped = Cancel::default();
+        stopped.cancel();
+        assert!(scores().labels_of_size((4, 4), None, &stopped).is_err());
+    }
+
+    #[test]
+    fn a_pixel_has_the_scores_of_its_patch() {
+        assert_eq!(scores().at_pixel(0, 0), [0.5, 0.1]);
+        assert_eq!(scores().at_pixel(7, 7), [0.1, 0.9]);
+        let middle = scores().at_pixel(4, 4);
+        assert!(middle[0] > 0.1 && middle[0] < 0.5 && middle[1] > 0.1 && middle[1] < 0.9, "{middle:?}");
+    }
+}

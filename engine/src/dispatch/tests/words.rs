@@ -47,6 +47,8 @@ fn what_is_wrong_with_a_file_is_one_sentence() {
 
 #[test]
 fn the_window_speaks_of_no_options() {
+    let dinotxt = crate::checkpoint::CheckpointError::Dinotxt { path: PathBuf::new() };
+    assert!(!failure::message(&dinotxt.into()).contains("--"));
     let sentences = [
         crate::text::TextError::NoWeights { folder: PathBuf::new() },
         crate::text::TextError::NoTransformer,

@@ -136,7 +136,7 @@ impl Drawn {
             return Some(Layer {
                 geometry: map.geometry,
                 content: LayerContent::Map { map: map_view, range, style },
-                opacity: settings.opacity.max(0.05),
+                opacity: settings.opacity,
                 is_smooth: true,
             });
         }

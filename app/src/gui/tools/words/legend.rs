@@ -3,18 +3,23 @@
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::draw::classes::class_colour;
 use egui::{
-    Align, Atom, Button, Color32, Layout, Popup, PopupCloseBehavior, Rect, ScrollArea, Slider, Stroke, Ui, pos2, vec2,
+    Align, Atom, Button, CollapsingHeader, Color32, Layout, Popup, PopupCloseBehavior, Rect, ScrollArea, Slider,
+    Stroke, Ui, pos2, vec2,
 };
 use egui_material_icons::icons;
 
 use super::Words;
+use super::asking::Division;
 use crate::gui::panels::controls;
 
 /// Height of a row, in points.
 const ROW: f32 = 24.0;
 
-/// Points that each list takes at most.
-const LIST_HEIGHT: f32 = 200.0;
+/// Points that a list takes at least and at most where it is long.
+const LIST_HEIGHTS: (f32, f32) = (150.0, 480.0);
+
+/// Points of the window that everything beside the list needs.
+const AROUND_LIST: f32 = 650.0;
 
 /// What was asked of a class.
 enum Asked {
@@ -36,7 +41,28 @@ struct Row<'a> {
 }
 
 impl Words {
-    pub(super) fn legend(&mut self, ui: &mut Ui, picture: PictureId) {
+    /// Classes that are somewhere.
+    pub(super) fn found(&mut self, ui: &mut Ui, picture: PictureId) {
+        self.pointed = None;
+        ui.strong("Classes");
+        let shares = self.asking.of(picture).map(|division| &division.labelled.shares);
+        let background = shares.and_then(|shares| shares.last()).copied().unwrap_or(0.0);
+        if background > 0.0 {
+            ui.weak(format!("Background {}", percent(background)));
+        }
+        self.list(ui, picture, "found", |division| &division.found);
+    }
+
+    /// Classes that are nowhere, folded.
+    pub(super) fn absent(&mut self, ui: &mut Ui, picture: PictureId) {
+        let count = self.asking.of(picture).map_or(0, |division| division.absent.len());
+        if count > 0 {
+            let header = CollapsingHeader::new(format!("Nowhere the best ({count})")).id_salt("absent");
+            header.show_unindented(ui, |ui| self.list(ui, picture, "absent", |division| &division.absent));
+        }
+    }
+
+    fn list(&mut self, ui: &mut Ui, picture: PictureId, id: &str, classes: impl Fn(&Division) -> &Vec<usize>) {
         let Some(division) = self.asking.of(picture) else { return };
         let phrases = &division.question.phrases;
         let row = |class: usize| Row {
@@ -47,49 +73,39 @@ impl Words {
             is_hidden: self.settings.hidden.contains(&phrases[class]),
             is_selected: self.selected.as_ref() == Some(&phrases[class]),
         };
+        let (least, most) = LIST_HEIGHTS;
+        let height = (ui.ctx().content_rect().height() - AROUND_LIST).clamp(least, most);
         let mut asked = None;
         let mut pointed = None;
-        let mut list = |ui: &mut Ui, id: &str, classes: &[usize]| {
+        ui.scope(|ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 2.0);
-            let area = ScrollArea::vertical().id_salt(id).max_height(LIST_HEIGHT);
-            area.show_rows(ui, ROW, classes.len(), |ui, range| {
-                for &class in &classes[range] {
+            let area = ScrollArea::vertical().id_salt(id).max_height(height);
+            area.show_rows(ui, ROW, classes(division).len(), |ui, range| {
+                for &class in &classes(division)[range] {
                     let (rect, found) = show(ui, &row(class));
                     if ui.rect_contains_pointer(rect) {
                         pointed = Some(class);
                     }
-                    asked = found.map(|found| (class, found)).or(asked.take());
+                    asked = found.map(|found| (phrases[class].clone(), found)).or(asked.take());
                 }
             });
-        };
-        ui.strong("Classes");
-        let background = division.labelled.shares.last().copied().unwrap_or(0.0);
-        if background > 0.0 {
-            ui.weak(format!("Background {}", percent(background)));
+        });
+        self.pointed = pointed.filter(|_| self.selected.is_none()).or(self.pointed);
+        if let Some((phrase, asked)) = asked {
+            self.answer(phrase, &asked);
         }
-        ui.scope(|ui| list(ui, "found", &division.found));
-        if !division.absent.is_empty() {
-            let title = format!("Nowhere the best ({})", division.absent.len());
-            egui::CollapsingHeader::new(title)
-                .id_salt("absent")
-                .show_unindented(ui, |ui| list(ui, "absent", &division.absent));
-        }
-        let asked = asked.map(|(class, asked)| (phrases[class].clone(), asked));
-        self.pointed = pointed.filter(|_| self.selected.is_none());
-        match asked {
-            None => {}
-            Some((phrase, Asked::Select)) => {
-                self.selected = if self.selected.as_ref() == Some(&phrase) { None } else { Some(phrase) };
-            }
-            Some((phrase, Asked::Toggle)) => {
+    }
+
+    fn answer(&mut self, phrase: String, asked: &Asked) {
+        match *asked {
+            Asked::Select => self.selected = Some(phrase).filter(|phrase| self.selected.as_ref() != Some(phrase)),
+            Asked::Toggle => {
                 if !self.settings.hidden.remove(&phrase) {
                     self.settings.hidden.insert(phrase);
                 }
             }
-            Some((phrase, Asked::Opacity(opacity))) if opacity < 1.0 => {
-                self.settings.opacities.insert(phrase, opacity);
-            }
-            Some((phrase, Asked::Opacity(_))) => drop(self.settings.opacities.remove(&phrase)),
+            Asked::Opacity(opacity) if opacity < 1.0 => drop(self.settings.opacities.insert(phrase, opacity)),
+            Asked::Opacity(_) => drop(self.settings.opacities.remove(&phrase)),
         }
     }
 }

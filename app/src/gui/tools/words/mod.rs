@@ -122,7 +122,8 @@ impl Tool for Words {
 
     fn readout(&self, _shared: &Shared, view: &View) -> Option<String> {
         let division = self.asking.of(view.picture)?;
-        let &(class, score) = self.ranking.first()?;
+        let of_map = self.selected_class(division).zip(self.value);
+        let (class, score) = of_map.or(self.ranking.first().copied())?;
         Some(format!("{} {}", division.question.phrases.get(class)?, ranking::score_text(score)))
     }
 

@@ -14,7 +14,7 @@ use crate::gui::shared::Shared;
 use crate::gui::tools::similarity::inspector::show_colormaps;
 
 /// Points that the field for phrases takes at most, so that what is below stays in reach.
-const FIELD_HEIGHT: f32 = 112.0;
+const FIELD_HEIGHT: f32 = 76.0;
 
 /// Scores that a background may need.
 const COSINES: RangeInclusive<f32> = -0.2..=0.5;
@@ -51,9 +51,9 @@ impl Words {
             ui.separator();
             let named = |&(class, score): &(usize, f32)| Some((division.question.phrases.get(class)?.clone(), score));
             let ranked: Vec<(String, f32)> = self.ranking.iter().filter_map(named).collect();
-            self.legend(ui, picture);
-            ui.separator();
+            self.found(ui, picture);
             show_ranking(ui, &ranked);
+            self.absent(ui, picture);
             if self.selected.is_some() {
                 ui.separator();
                 self.map(ui);
@@ -115,6 +115,13 @@ impl Words {
 
     /// How the map of a class looks. Below what is clicked to see it, so that nothing jumps away from the pointer.
     fn map(&mut self, ui: &mut Ui) {
+        if ui
+            .button("Show all classes")
+            .on_hover_text("Instead of the map of one; a click on the picture does it too")
+            .clicked()
+        {
+            self.selected = None;
+        }
         show_colormaps(ui, &mut self.settings.colormap);
         let hint = "Colours from 0 to 1, or from the map's least to its greatest score";
         let scales = [(false, "Raw"), (true, "Stretched")];
@@ -155,4 +162,16 @@ fn show_ranking(ui: &mut Ui, ranked: &[(String, f32)]) {
             });
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_list_is_offered() {
+        let mut offered: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
+        offered.sort_unstable();
+        assert_eq!(offered, phrases::presets().collect::<Vec<_>>());
+    }
 }
