@@ -321,7 +321,7 @@ fn phrases_become_masks_that_are_undone_and_followed() {
     window.get_by_label("Mask from words").click();
     wait_until(&mut window, "why there is none", |window| sees(window, "No place of this frame reaches"));
     let has_mask = |window: &Window| sees(window, "Select a cup") || sees(window, "Select a hill");
-    let mut make = |window: &mut Window, least: f64| {
+    let make = |window: &mut Window, least: f64| {
         window.get_by_label("Least score, number").set_value_accesskit(least);
         window.run_steps(3);
         window.get_by_label("Mask from words").click();
