@@ -44,6 +44,15 @@ fn with_everything_open(key: Key, folded: &[&str], height: f32) -> Window {
     window
 }
 
+/// Fails where a control of the inspector reaches beyond it, in a window 1280 points wide.
+pub fn check_width(window: &Window) {
+    for (role, name, rect) in
+        controls(window).into_iter().filter(|(_, _, rect)| rect.min.x > 1000.0 && rect.min.y > 40.0)
+    {
+        assert!(rect.max.x <= 1280.0 - 8.0, "{role:?} {name} reaches to {}", rect.max.x);
+    }
+}
+
 /// Controls that can be seen: role, name and place.
 fn controls(window: &Window) -> Vec<(Role, String, Rect)> {
     let nodes = window.root().children_recursive();
@@ -63,7 +72,8 @@ fn needs_tooltip(role: Role, name: &str) -> bool {
     !matches!(role, Role::MenuItem) && !["Files", "Edit", "View", "Help", "Close window"].contains(&name)
 }
 
-fn check(window: &mut Window) {
+/// Fails where a control that can be seen has no name or no tooltip.
+pub fn check(window: &mut Window) {
     let nameless: Vec<_> = controls(window).into_iter().filter(|(_, name, _)| name.trim().is_empty()).collect();
     assert!(nameless.is_empty(), "{nameless:?}");
     let mut silent = BTreeSet::new();
@@ -134,11 +144,7 @@ fn nothing_is_wider_than_its_panel() {
             window.get_by_label("Painted").click();
             window.run_steps(3);
         }
-        for (role, name, rect) in
-            controls(&window).into_iter().filter(|(_, _, rect)| rect.min.x > 1000.0 && rect.min.y > 40.0)
-        {
-            assert!(rect.max.x <= 1280.0 - 8.0, "{role:?} {name} reaches to {}", rect.max.x);
-        }
+        check_width(&window);
     }
 }
 

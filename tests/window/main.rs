@@ -15,3 +15,4 @@ mod similarity;
 mod start;
 mod support;
 mod tracking;
+mod words;

@@ -24,7 +24,8 @@ impl egui::DroppedFile for Dropped {
     }
 }
 
-fn drop_files(window: &mut Window, paths: &[PathBuf]) {
+/// Lets files fall onto the window.
+pub fn drop_files(window: &mut Window, paths: &[PathBuf]) {
     window.input_mut().dropped_files.extend(paths.iter().map(|path| Arc::new(Dropped(path.clone())) as _));
     window.step();
 }

@@ -28,7 +28,7 @@ fn place(frame: usize) -> (u32, u32) {
 const SIDE: u32 = 48;
 
 /// A piece of a cup that moves over a piece of a landscape, as numbered pictures.
-fn clip() -> TempDir {
+pub fn clip() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let read = |name: &str| image::open(project(&format!("assets/{name}"))).expect("a sample").into_rgb8();
     let (ground, cup) = (read("china.jpg"), read("coffee.png"));
@@ -82,14 +82,14 @@ fn paint_object(window: &mut Window, frame: usize) {
 }
 
 /// The button that stops takes the place of the one that starts while there is something to track.
-fn follow(window: &mut Window) {
+pub fn follow(window: &mut Window) {
     window.get_by_label("Follow through the clip").click();
     window.run_steps(3);
     wait_until(window, "its end", |window| has(window, "Follow through the clip"));
 }
 
 /// Writes the masks of all frames and reads them.
-fn masks(window: &mut Window, folder: &Path) -> Vec<LabelMap> {
+pub fn masks(window: &mut Window, folder: &Path) -> Vec<LabelMap> {
     let _ = std::fs::remove_dir_all(folder);
     window.get_by_label_contains("  Export").click();
     window.run_steps(5);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use dinoscope_engine::draw::classes::{LegendLine, class_colour, class_legend, classes_over_picture};
+use dinoscope_engine::draw::classes::{ClassStyle, class_colour, classes_with_legend};
 use dinoscope_engine::image::write::write_picture;
 use dinoscope_engine::output::write_npy;
 use dinoscope_engine::text::segment::{Mode, PatchSource, segment};
@@ -128,10 +128,12 @@ pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
     let share = |class: usize| areas[class] as f64 / labels.data.len() as f64;
     let origin = Origin::of(&encoder);
     if let Some(output) = &args.output {
-        let colour = |class: usize| (class < phrases.len()).then(|| class_colour(class));
-        let mut drawn = classes_over_picture(&picture, &labels, args.opacity, colour);
-        let line = |&class: &usize| Some(LegendLine { colour: colour(class)?, name: names[class].to_owned() });
-        class_legend(&mut drawn, &found.iter().filter_map(line).collect::<Vec<_>>());
+        let style = |(class, name): (usize, &String)| {
+            let colour = class_colour(class, phrases.len());
+            ClassStyle { name: name.clone(), colour, opacity: args.opacity }
+        };
+        let classes: Vec<ClassStyle> = phrases.iter().enumerate().map(style).collect();
+        let drawn = classes_with_legend(&picture, &labels, &classes);
         let mut metadata = origin.metadata_without_size();
         metadata.push(("dinotxt", dinotxt.weights_sha256()?));
         metadata.push(("classes", phrases.join("\n")));

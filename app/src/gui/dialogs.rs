@@ -80,6 +80,8 @@ pub enum Purpose {
     Mask(PictureId),
     /// The objects of this frame of a clip.
     Labels(PictureId),
+    /// dino.txt's weights.
+    Dinotxt,
     /// A PCA basis to use.
     Basis,
     /// Where this is written, with its metadata.

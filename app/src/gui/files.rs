@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use dinoscope_engine::checkpoint::DinotxtWeights;
 use dinoscope_engine::video::is_video;
 
 /// Pictures taken from one folder.
@@ -36,6 +37,7 @@ enum Kind {
     Mask,
     Folder(Vec<PathBuf>),
     Checkpoint,
+    Dinotxt,
     Workspace,
     Refused(String),
 }
@@ -60,6 +62,8 @@ pub struct Found {
     pub mask: Option<PathBuf>,
     /// A model to load.
     pub checkpoint: Option<PathBuf>,
+    /// dino.txt's weights to use.
+    pub dinotxt: Option<PathBuf>,
     /// A workspace to open instead of what is open.
     pub workspace: Option<PathBuf>,
     /// One sentence for each path that is of no use.
@@ -76,6 +80,7 @@ pub fn look(paths: &[PathBuf], circumstances: Circumstances) -> Found {
             Kind::Folder(pictures) => found.pictures.extend(pictures),
             Kind::Mask => found.mask = Some(path.clone()),
             Kind::Checkpoint => found.checkpoint = Some(path.clone()),
+            Kind::Dinotxt => found.dinotxt = Some(path.clone()),
             Kind::Workspace => found.workspace = Some(path.clone()),
             Kind::Refused(sentence) => found.refused.push(sentence),
         }
@@ -106,6 +111,9 @@ impl Found {
         if self.checkpoint.is_some() {
             parts.push("load this checkpoint".to_owned());
         }
+        if self.dinotxt.is_some() {
+            parts.push("use this dino.txt for words".to_owned());
+        }
         if parts.is_empty() {
             return match self.refused.as_slice() {
                 [] => "Nothing to open".to_owned(),
@@ -124,6 +132,7 @@ impl Found {
             || !self.clips.is_empty()
             || self.mask.is_some()
             || self.checkpoint.is_some()
+            || self.dinotxt.is_some()
             || self.workspace.is_some()
     }
 }
@@ -155,7 +164,7 @@ fn kind(path: &Path, circumstances: Circumstances) -> Kind {
     } else if start.get(8) == Some(&b'{') && (start.len() > 9) {
         safetensors(path, &start, &name)
     } else if is_any(&CHECKPOINT_ENDINGS) {
-        Kind::Checkpoint
+        checkpoint(path)
     } else if is_any(&PICTURE_ENDINGS) {
         Kind::Refused(format!("{name} is no picture, or a damaged one"))
     } else {
@@ -228,7 +237,12 @@ fn safetensors(path: &Path, start: &[u8], name: &str) -> Kind {
     if is_ours(br#""software":"dinoscope"#) {
         return Kind::Refused(format!("{name} holds results that dinoscope has written, not a model"));
     }
-    Kind::Checkpoint
+    checkpoint(path)
+}
+
+/// A backbone's, or what compares phrases with pictures.
+fn checkpoint(path: &Path) -> Kind {
+    if DinotxtWeights::is_at(path) { Kind::Dinotxt } else { Kind::Checkpoint }
 }
 
 fn folder(path: &Path, name: &str) -> Kind {
@@ -236,7 +250,7 @@ fn folder(path: &Path, name: &str) -> Kind {
         .iter()
         .any(|file| path.join(file).exists());
     if is_model {
-        return Kind::Checkpoint;
+        return checkpoint(path);
     }
     let entries = match path.read_dir() {
         Ok(entries) => entries,
@@ -378,6 +392,14 @@ mod tests {
             let found = look(name);
             assert!(!found.is_useful() && found.announcement().contains(word), "{name}: {}", found.announcement());
         }
+    }
+
+    #[test]
+    fn dino_txt_is_told_from_a_backbone() {
+        let golden = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+        let announced = |name: &str| look(&[golden(name)], Circumstances::default()).announcement();
+        assert_eq!(announced("text/dinotxt.pth"), "Use this dino.txt for words");
+        assert_eq!(announced("meta-vit-swiglu/backbone.pth"), "Load this checkpoint");
     }
 
     #[test]

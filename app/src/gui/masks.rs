@@ -49,6 +49,16 @@ impl ClipMasks {
         Some(id)
     }
 
+    /// The value of the object of that name, which is added where there is none; `None` where all 255 are taken.
+    pub fn object_named(&mut self, name: &str) -> Option<u8> {
+        if let Some(known) = self.objects.iter().find(|object| object.name == name) {
+            return Some(known.id);
+        }
+        let id = self.add_object()?;
+        name.clone_into(&mut self.objects.last_mut()?.name);
+        Some(id)
+    }
+
     /// Adds the objects of a label map that are not there yet.
     pub fn add_objects_of(&mut self, map: &LabelMap) {
         for id in map.objects() {

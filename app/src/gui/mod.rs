@@ -5,6 +5,7 @@ mod app;
 mod canvas;
 mod device;
 mod dialogs;
+mod dinotxt;
 mod documents;
 mod errands;
 mod files;

@@ -53,6 +53,8 @@ pub struct Settings {
     pub recent: Vec<PathBuf>,
     /// Checkpoints on this machine that were used last, newest first.
     pub checkpoints: Vec<PathBuf>,
+    /// dino.txt's weights that were used last.
+    pub dinotxt: Option<PathBuf>,
     /// Memory for features, in MB.
     pub cache_mb: usize,
     /// Magnification of the whole window.
@@ -79,6 +81,7 @@ impl Default for Settings {
             theme: ThemeChoice::Dark,
             recent: Vec::new(),
             checkpoints: Vec::new(),
+            dinotxt: None,
             cache_mb: DEFAULT_CACHE_MB,
             zoom: 1.0,
             window: [1280.0, 800.0],

@@ -18,6 +18,7 @@ use dinoscope_engine::image::{Filter, SizeRule};
 
 use super::canvas::Canvas;
 use super::dialogs::{Purpose, Question};
+use super::dinotxt::Dinotxt;
 use super::documents::{Content, Documents, Loaded, Origin};
 use super::notices::Notices;
 use super::openings::Openings;
@@ -49,6 +50,10 @@ pub struct Shared {
     pub cache: FeatureCache,
     /// The model.
     pub model: Model,
+    /// What compares phrases with pictures.
+    pub dinotxt: Dinotxt,
+    /// A phrase whose map somebody asks for in another tool than that of words.
+    pub asked_phrase: Option<String>,
     /// Size of the model's input.
     pub size: SizeRule,
     /// How pictures are resized to it.
@@ -140,6 +145,8 @@ impl Shared {
                 previous: None,
                 loading: None,
             },
+            dinotxt: Dinotxt::new(settings.dinotxt.clone()),
+            asked_phrase: None,
             size,
             filter: Filter::Bilinear,
             canvas: Canvas::default(),
@@ -420,6 +427,9 @@ impl Shared {
                 }
                 outcome => {
                     self.running.remove(&id);
+                    if self.take_dinotxt(id, &outcome) {
+                        continue;
+                    }
                     if let Some(picture) = self.openings.ended(id) {
                         match &outcome {
                             Outcome::Failed(failure) => {

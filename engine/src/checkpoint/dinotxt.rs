@@ -39,6 +39,12 @@ pub struct DinotxtWeights {
 }
 
 impl DinotxtWeights {
+    /// Whether a path is a readable file, or folder, of this kind.
+    pub fn is_at(path: &Path) -> bool {
+        let names = |checkpoint: Checkpoint| is_dinotxt(checkpoint.tensors().iter().map(|tensor| tensor.name.as_str()));
+        Checkpoint::open(path).is_ok_and(names)
+    }
+
     /// Opens a checkpoint file or a folder as on the Hugging Face hub.
     ///
     /// # Errors

@@ -52,6 +52,15 @@ pub enum CheckpointError {
         /// What is wrong and where.
         reason: String,
     },
+    /// What compares texts with pictures, in the place of a backbone.
+    #[error(
+        "{} is not a complete DINOv3 backbone: it holds dino.txt's text tower and vision head; give it by \
+         --dinotxt-weights", path.display()
+    )]
+    Dinotxt {
+        /// The file.
+        path: PathBuf,
+    },
     /// A checkpoint of something else, or of half a model.
     #[error("{} is not a complete DINOv3 backbone: {reason}", path.display())]
     NotDinov3 {

@@ -90,11 +90,11 @@ impl Weights {
         let not_dinov3 = |reason: String| CheckpointError::NotDinov3 { path: path.clone(), reason };
         let stored_names = checkpoint.tensors().iter().map(|tensor| tensor.name.as_str());
         let names = Names::detect(stored_names.clone()).ok_or_else(|| {
-            not_dinov3(if dinotxt::is_dinotxt(stored_names) {
-                "it holds dino.txt's text tower and vision head; give it by --dinotxt-weights".into()
+            if dinotxt::is_dinotxt(stored_names) {
+                CheckpointError::Dinotxt { path: path.clone() }
             } else {
-                "it has neither a patch embedding (`patch_embed.proj.weight`) nor a ConvNeXt stem".into()
-            })
+                not_dinov3("it has neither a patch embedding (`patch_embed.proj.weight`) nor a ConvNeXt stem".into())
+            }
         })?;
         let origins = origins(&checkpoint, &names);
         let shapes = shapes(&checkpoint, &origins);

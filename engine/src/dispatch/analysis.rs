@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::failure::outcome;
 use super::lane::{Job, Worker};
 use super::matching::Matcher;
-use super::{ClusterRequest, Command, ForegroundRequest, Outcome, PcaRequest, Selected};
+use super::{ClusterRequest, Command, ForegroundRequest, Outcome, PcaRequest, Selected, words};
 use crate::Result;
 use crate::analysis::matching;
 use crate::analysis::pca::{Basis, Sample};
@@ -27,6 +27,9 @@ pub fn worker(gpu: Option<Gpu>) -> Worker {
                 matching::thin(&request.pairs, request.distance, job.cancel()).map(Outcome::Thinned)
             }
             Command::Foreground(request) => objects(request),
+            Command::Label(request) => words::label(&request.scores, request.background, request.detail, job.cancel())
+                .map(|labelled| Outcome::Labelled(request.picture, Arc::new(labelled))),
+            Command::ClassMap(request) => Ok(Outcome::ClassMap(Arc::new(words::class_map(request)))),
             other => unreachable!("{other:?} runs on another lane"),
         })
     })

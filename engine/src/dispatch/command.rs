@@ -7,7 +7,9 @@ use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
 use super::record::{ClipMapExport, TracksExport};
+use super::segmentation::SegmentationExport;
 use super::track::TrackRequest;
+use super::words::{ClassMapRequest, LabelRequest, SegmentRequest, WordsRequest};
 use crate::analysis::clustering::{ClusterOptions, Labels};
 use crate::analysis::matching::{MatchOptions, Pair};
 use crate::analysis::pca::{Basis, Scores};
@@ -274,6 +276,8 @@ pub enum Export {
     Tracks(Box<TracksExport>),
     /// A map through a clip, as a video. Runs beside the model.
     ClipMap(Box<ClipMapExport>),
+    /// A picture divided among phrases, its labels or its scores.
+    Segmentation(Box<SegmentationExport>),
 }
 
 /// What the window can ask for.
@@ -308,6 +312,14 @@ pub enum Command {
     Encode(Vec<EncodeJob>),
     /// Follow objects through a clip. Only the newest counts.
     Track(TrackRequest),
+    /// Open dino.txt beside the model. Only the newest counts.
+    LoadWords(WordsRequest),
+    /// Divide a picture among phrases. Only the newest counts for each detail.
+    Segment(Box<SegmentRequest>),
+    /// Label a divided picture anew. Only the newest counts.
+    Label(LabelRequest),
+    /// Only the newest counts.
+    ClassMap(ClassMapRequest),
     /// Only the newest counts.
     Pca(PcaRequest),
     /// Only the newest counts.
@@ -356,7 +368,10 @@ impl Command {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::Frame { .. } => Lane::Frames,
             Self::Preview { .. } => Lane::Previews,
-            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) => Lane::Model,
+            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_) => {
+                Lane::Model
+            }
+            Self::Label(_) | Self::ClassMap(_) => Lane::Analysis,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
             Self::Export { what: Export::ClipMap(_), .. } => Lane::Model,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
@@ -368,13 +383,20 @@ impl Command {
     /// Whether `older`, sent before and not finished yet, is not wanted any more.
     pub fn replaces(&self, older: &Self) -> bool {
         match (self, older) {
-            (Self::LoadModel(_), Self::LoadModel(_) | Self::Encode(_) | Self::Track(_))
+            (
+                Self::LoadModel(_),
+                Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_),
+            )
+            | (Self::LoadWords(_), Self::LoadWords(_))
+            | (Self::Label(_), Self::Label(_))
+            | (Self::ClassMap(_), Self::ClassMap(_))
             | (Self::Encode(_), Self::Encode(_))
             | (Self::Track(_), Self::Track(_))
             | (Self::Pca(_), Self::Pca(_))
             | (Self::Cluster(_), Self::Cluster(_))
             | (Self::Match(_), Self::Match(_))
             | (Self::Thin(_), Self::Thin(_)) => true,
+            (Self::Segment(newer), Self::Segment(older)) => newer.detail == older.detail,
             (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
             (Self::Frame { picture: newer, .. }, Self::Frame { picture: older, .. })
             | (Self::Preview { picture: newer, .. }, Self::Preview { picture: older, .. }) => {

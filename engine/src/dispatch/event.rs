@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3};
 use super::clip::Clip;
 use super::command::{ModelChoice, PictureId, RequestId};
 use super::track::TrackedLabels;
+use super::words::{ClassMap, Labelled, Segmented, WordsRequest};
 use crate::analysis::clustering::Labels;
 use crate::analysis::matching::{Nearest, Pair};
 use crate::analysis::pca::{Basis, Scores};
@@ -144,6 +145,24 @@ pub enum Outcome {
         /// What is known of it.
         tracked: Arc<TrackedLabels>,
     },
+    /// [`super::Command::LoadWords`]
+    WordsReady {
+        /// As it was asked for.
+        request: WordsRequest,
+        /// The file.
+        path: PathBuf,
+    },
+    /// [`super::Command::LoadWords`]: no file was named, and there is none where torch.hub stores it.
+    NoWords {
+        /// Where that is.
+        folder: PathBuf,
+    },
+    /// [`super::Command::Segment`]
+    Segmented(Arc<Segmented>),
+    /// [`super::Command::Label`], with the picture.
+    Labelled(PictureId, Arc<Labelled>),
+    /// [`super::Command::ClassMap`]
+    ClassMap(Arc<ClassMap>),
     /// [`super::Command::Pca`]
     Pca {
         /// The basis the scores are made with.

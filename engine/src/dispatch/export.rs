@@ -55,6 +55,7 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
             Some(Arc::new(figure(&drawn_side(left), &drawn_side(right), lines)))
         }
         Export::Picture(picture) => Some(Arc::clone(picture)),
+        Export::Segmentation(what) => what.draw().map(Arc::new),
         Export::Map { .. }
         | Export::Scores(_)
         | Export::Labels(_)
@@ -82,6 +83,7 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
         Export::Labels(labels) => write_npy(path, labels.mapv(|label| label as i64).view()),
         Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
         Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
+        Export::Segmentation(what) => what.write(path),
         Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),
         Export::Pairs { left, right, pairs, format } => write_atomically(path, |writer| match format {
             PairFormat::Json => {

@@ -2,7 +2,9 @@
 
 use super::{Failure, ModelChoice, Outcome, Remedy};
 use crate::backend::DeviceChoice;
+use crate::checkpoint::CheckpointError;
 use crate::hub::HubError;
+use crate::text::{TextError, WEIGHTS_FILE, WEIGHTS_MODEL};
 use crate::{Error, Result};
 
 /// The last event of a command that gave `result`.
@@ -24,6 +26,22 @@ pub fn message(error: &Error) -> String {
     let text = match error {
         Error::Hub(HubError::NotPresent { name }) => format!("{name} is not on this machine: download it first"),
         Error::Tensor(reason) => format!("the model could not run ({reason}): try a smaller size, or the processor"),
+        Error::Checkpoint(CheckpointError::Dinotxt { path }) => {
+            format!("{} holds dino.txt and no backbone: drop it on the window, or choose it in Words", path.display())
+        }
+        Error::Text(TextError::NoWeights { .. }) => {
+            format!("dino.txt's weights are not on this machine: choose Meta's {WEIGHTS_FILE}")
+        }
+        Error::Text(TextError::NoTransformer) => {
+            format!(
+                "dino.txt's vision head needs a vision transformer, and this model is a ConvNeXt: use {WEIGHTS_MODEL}"
+            )
+        }
+        Error::Text(TextError::Tokens { path, tokens, known }) => format!(
+            "the text tower of {} knows {known} tokens, but CLIP's published vocabulary has {tokens}: only the command \
+             line takes another vocabulary",
+            path.display()
+        ),
         error => error.to_string(),
     };
     text.replace(['\n', '\r'], " ")

@@ -18,9 +18,11 @@ mod matching;
 mod model;
 mod outbox;
 mod record;
+mod segmentation;
 #[cfg(test)]
 mod tests;
 mod track;
+mod words;
 
 pub use clip::Clip;
 pub use command::{
@@ -28,7 +30,9 @@ pub use command::{
     PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
+pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};
+pub use words::{ClassMap, ClassMapRequest, Detail, LabelRequest, Labelled, SegmentRequest, Segmented, WordsRequest};
 
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 
@@ -38,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::encoder::Encoder;
 use crate::gpu::Gpu;
 use crate::hub::{Hub, HubConfig};
+use crate::text::TextCache;
 use crate::{Result, Watch};
 use outbox::Outbox;
 
@@ -57,6 +62,8 @@ pub struct DispatcherConfig {
     pub loader: Loader,
     /// Where published models come from.
     pub hub: HubConfig,
+    /// Where vectors of phrases are kept.
+    pub texts: TextCache,
 }
 
 impl DispatcherConfig {
@@ -71,7 +78,7 @@ impl DispatcherConfig {
         let loader: Loader = Arc::new(move |choice, watch| {
             Encoder::load_watched(&choice.source, &choice.device, choice.dtype, window.as_ref(), &on_hub, watch)
         });
-        Self { gpu, wake, loader, hub }
+        Self { gpu, wake, loader, hub, texts: TextCache::of_user() }
     }
 }
 
@@ -105,14 +112,14 @@ impl Dispatcher {
 
     /// Starts the threads.
     pub fn with_config(config: DispatcherConfig) -> Self {
-        let DispatcherConfig { gpu, wake, loader, hub } = config;
+        let DispatcherConfig { gpu, wake, loader, hub, texts } = config;
         let outbox = Arc::new(Outbox::new(wake));
         let start = |name: &str, worker| lane::Lane::start(name, Arc::clone(&outbox), worker);
         Self {
             files: start("files", files::worker(gpu.clone(), hub.clone())),
             frames: start("frames", clip::frames(gpu.clone())),
             previews: start("previews", clip::previews()),
-            model: start("model", model::worker(gpu.clone(), loader)),
+            model: start("model", model::worker(gpu.clone(), loader, texts)),
             analysis: start("analysis", analysis::worker(gpu)),
             export: start("export", export::worker()),
             download: start("download", download::worker(hub)),

@@ -7,6 +7,7 @@ use super::failure::{message, of_loading, outcome, outcome_or};
 use super::lane::{Job, Worker, guard};
 use super::record::record_clip_map;
 use super::track::track;
+use super::words::Words;
 use super::{Command, EncodeJob, Export, Failure, Loader, ModelChoice, ModelInfo, Outcome};
 use crate::analysis::AnalysisError;
 use crate::backend::Run;
@@ -15,6 +16,7 @@ use crate::encoder::{Encoder, Provenance};
 use crate::features::FeatureGrid;
 use crate::gpu::{Gpu, ResidentGrid};
 use crate::image::Preprocessing;
+use crate::text::TextCache;
 use crate::{Error, Result, Watch};
 
 struct Loaded {
@@ -24,14 +26,16 @@ struct Loaded {
 }
 
 /// For [`super::Lane::Model`].
-pub fn worker(gpu: Option<Gpu>, loader: Loader) -> Worker {
+pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
     let mut loaded = None;
     let mut tracked = None;
+    let mut words = Words::new(gpu.clone(), texts);
     Box::new(move |job, command| match command {
         Command::LoadModel(choice) => {
             // Two models may be more than the memory holds.
             loaded = None;
             tracked = None;
+            words.forget();
             let result = load(&loader, choice, job);
             outcome_or(result.map(|(model, info)| ready(&mut loaded, model, info)), |error| of_loading(error, choice))
         }
@@ -46,6 +50,18 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader) -> Worker {
         Command::Export { what: Export::ClipMap(what), path, .. } => match loaded_as(loaded.as_mut(), &what.model) {
             Ok(model) => {
                 let result = record_clip_map(what, path, &mut model.encoder, job);
+                tell_move(model, job);
+                outcome(result)
+            }
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
+        Command::LoadWords(request) => match loaded_as(loaded.as_mut(), &request.model) {
+            Ok(model) => outcome(words.load(request, &model.encoder, job)),
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
+        Command::Segment(request) => match loaded_as(loaded.as_mut(), &request.words.model) {
+            Ok(model) => {
+                let result = words.segment(request, &mut model.encoder, job);
                 tell_move(model, job);
                 outcome(result)
             }

@@ -5,7 +5,7 @@
 pub struct Palette(pub [[u8; 3]; 256]);
 
 /// matplotlib's `tab10`.
-const TAB10: [u32; 10] =
+pub(super) const TAB10: [u32; 10] =
     [0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22, 0x17becf];
 
 /// What `tab20` has behind each colour of [`TAB10`].
@@ -56,7 +56,7 @@ impl Palette {
     }
 }
 
-fn rgb(hex: u32) -> [u8; 3] {
+pub(super) fn rgb(hex: u32) -> [u8; 3] {
     let [_, r, g, b] = hex.to_be_bytes();
     [r, g, b]
 }

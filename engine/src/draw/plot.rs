@@ -49,7 +49,7 @@ fn draw(
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         chart.configure_mesh().x_desc("recall").y_desc("precision").label_style(("sans-serif", 13)).draw()?;
         for (place, (name, curve)) in curves.iter().enumerate() {
-            let [r, g, b] = class_colour(place);
+            let [r, g, b] = class_colour(place, curves.len());
             let style = RGBColor(r, g, b).stroke_width(2);
             let points = curve.recall.iter().copied().zip(curve.precision.iter().copied());
             chart
@@ -85,7 +85,7 @@ mod tests {
             pixels.filter(|(i, pixel)| **pixel == colour && i % 840 / 420 == x && i / 840 < 420).count() > 20
         };
         for side in 0..2 {
-            assert!(has(class_colour(0), side) && has(class_colour(1), side));
+            assert!(has(class_colour(0, 2), side) && has(class_colour(1, 2), side));
         }
         assert_eq!(precision_recall(&[]).unwrap().width, 420);
     }

@@ -6,7 +6,7 @@ use super::Probe;
 use crate::Result;
 use crate::analysis::edges::follow_edges;
 use crate::analysis::foreground::median_3x3;
-use crate::draw::classes::{LegendLine, class_colour, class_legend, classes_over_picture};
+use crate::draw::classes::{ClassStyle, class_colour, classes_with_legend};
 use crate::draw::overlay::{Interpolation, OverlayStyle, map_over_picture};
 use crate::draw::sample::Sampler;
 use crate::features::{FeatureGrid, Geometry};
@@ -103,14 +103,12 @@ impl Applied {
             let style = OverlayStyle { interpolation: self.interpolation, ..style.clone() };
             return map_over_picture(picture, &self.geometry, &map, &style);
         }
-        let labels = self.labels();
-        let colour = |class: usize| (class > 0).then(|| class_colour(class - 1));
-        let mut drawn = classes_over_picture(picture, &labels, style.opacity, colour);
-        let areas = labels.areas(classes.len());
-        let lines = classes.iter().enumerate().filter(|(class, _)| areas[*class] > 0);
-        let lines = lines.filter_map(|(class, name)| Some(LegendLine { colour: colour(class)?, name: name.clone() }));
-        class_legend(&mut drawn, &lines.collect::<Vec<_>>());
-        drawn
+        let style_of = |(class, name): (usize, &String)| ClassStyle {
+            name: name.clone(),
+            colour: class_colour(class.saturating_sub(1), classes.len() - 1),
+            opacity: if class > 0 { style.opacity } else { 0.0 },
+        };
+        classes_with_legend(picture, &self.labels(), &classes.iter().enumerate().map(style_of).collect::<Vec<_>>())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::output::write_atomically;
 use crate::{Error, Result};
 
 /// Vectors of phrases by weights, templates and phrase, in memory and in a folder.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TextCache {
     /// `None`: in memory alone.
     folder: Option<PathBuf>,

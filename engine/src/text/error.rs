@@ -2,17 +2,25 @@
 
 use std::path::PathBuf;
 
-/// The file that Meta publishes, as [`TextError::NoWeights`] describes it.
+/// The file that Meta publishes.
 pub const WEIGHTS_FILE: &str = "dinov3_vitl16_dinotxt_vision_head_and_text_encoder-a442d8f5.pth";
+/// How large it is.
+pub const WEIGHTS_SIZE: &str = "2.3 GB";
+/// What it is under.
+pub const WEIGHTS_LICENCE: &str = "DINOv3 License";
+/// The model that it goes with, a name of the zoo.
+pub const WEIGHTS_MODEL: &str = "vitl16";
+/// Where one asks for it.
+pub const WEIGHTS_PAGE: &str = "https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/";
 
 /// Why a text could not be compared with a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
     /// No dino.txt file was named, and none lies where the reference stores it.
     #[error(
-        "text needs dino.txt's weights beside the backbone's: Meta's {WEIGHTS_FILE} (2.3 GB, under the DINOv3 License), \
-         for the model vitl16; ask for it at https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/ and \
-         give the file by --dinotxt-weights, or put it into {}",
+        "text needs dino.txt's weights beside the backbone's: Meta's {WEIGHTS_FILE} ({WEIGHTS_SIZE}, under the \
+         {WEIGHTS_LICENCE}), for the model {WEIGHTS_MODEL}; ask for it at {WEIGHTS_PAGE} and give the file by \
+         --dinotxt-weights, or put it into {}",
         folder.display()
     )]
     NoWeights {

@@ -21,12 +21,12 @@ use std::io::Read;
 use std::path::Path;
 
 pub use cache::TextCache;
-pub use error::{TextError, WEIGHTS_FILE};
+pub use error::{TextError, WEIGHTS_FILE, WEIGHTS_LICENCE, WEIGHTS_MODEL, WEIGHTS_PAGE, WEIGHTS_SIZE};
 pub use labels::Labels;
 pub use model::{ClassVectors, DinoTxt, find_weights};
 pub use phrases::Templates;
 pub use scores::Scores;
-pub use segment::{Mode, PatchSource, SegmentOptions};
+pub use segment::{Described, Mode, PatchSource, SegmentOptions};
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::{Error, Result};

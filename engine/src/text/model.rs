@@ -70,6 +70,11 @@ impl DinoTxt {
         Ok(Self { weights, tokenizer, device, dtype, tower: None, cache })
     }
 
+    /// The weights file.
+    pub fn path(&self) -> &Path {
+        self.weights.path()
+    }
+
     /// SHA-256 of the weights file, hex.
     ///
     /// # Errors

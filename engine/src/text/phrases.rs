@@ -1,5 +1,6 @@
 //! What is looked for: phrases, and the prompts that are made of each.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::TextError;
@@ -30,9 +31,11 @@ pub fn preset(name: &str) -> Option<Vec<String>> {
     Some(list.lines().map(str::to_owned).collect())
 }
 
-/// Phrases as a person types them: separated by commas or line breaks, empty ones left out.
+/// Phrases as a person types them: separated by commas or line breaks, empty ones and repetitions left out.
 pub fn typed(text: &str) -> Vec<String> {
-    text.split([',', '\n']).map(str::trim).filter(|phrase| !phrase.is_empty()).map(str::to_owned).collect()
+    let mut seen = HashSet::new();
+    let phrases = text.split([',', '\n']).map(str::trim).filter(|phrase| !phrase.is_empty());
+    phrases.filter(|phrase| seen.insert(*phrase)).map(str::to_owned).collect()
 }
 
 /// Phrases of a file, one a line; empty lines are left out.
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn phrases_are_typed_and_checked() {
-        assert_eq!(typed(" goose, water,,\n path\r\n"), ["goose", "water", "path"]);
+        assert_eq!(typed(" goose, water,,\n path\r\ngoose"), ["goose", "water", "path"]);
         assert_eq!(open(file("a cat\n\n  🐕 \n".as_bytes()).path()).expect("phrases"), ["a cat", "🐕"]);
         let check = |phrases: &[&str]| check(&phrases.iter().map(|&phrase| phrase.to_owned()).collect::<Vec<_>>());
         assert!(matches!(check(&[]), Err(TextError::NoPhrases)));

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, Axis, concatenate};
 
 use super::model::unit;
 use super::scores::PatchScores;
-use super::windows::{cut, stretch, windows};
+use super::windows::{Window, cut, stretch, windows};
 use super::{ClassVectors, Scores, TextError};
 use crate::analysis::AnalysisError;
 use crate::backend::{Run, VisionHead};
@@ -104,6 +104,70 @@ fn short_side(side: usize, (width, height): (usize, usize)) -> Result<(usize, us
     Ok(size)
 }
 
+/// Something of each part of a picture that is described at once.
+struct Parts<T> {
+    /// Width and height of the picture.
+    picture: (usize, usize),
+    /// Width and height of what the parts cover.
+    covered: (usize, usize),
+    content: Content<T>,
+}
+
+enum Content<T> {
+    Whole(T),
+    Slide {
+        /// Width and height of the picture that windows are cut from.
+        size: (usize, usize),
+        windows: Vec<(Window, T)>,
+    },
+}
+
+impl From<Parts<PatchScores>> for Scores {
+    fn from(Parts { picture, covered, content }: Parts<PatchScores>) -> Self {
+        match content {
+            Content::Whole(scores) => Self::whole(picture, covered, scores),
+            Content::Slide { size, windows } => Self::slide(picture, covered, size, windows),
+        }
+    }
+}
+
+/// A picture's patches, ready to be compared with any texts.
+pub struct Described(Parts<FeatureGrid>);
+
+impl Described {
+    /// Scores of every class everywhere in the picture.
+    ///
+    /// # Errors
+    /// [`TextError::Patches`], [`AnalysisError::NotFinite`].
+    pub fn scores(&self, classes: &ClassVectors) -> Result<Scores> {
+        let Parts { picture, covered, content } = &self.0;
+        let content = match content {
+            Content::Whole(patches) => Content::Whole(cosines(patches, &classes.patch)?),
+            Content::Slide { size, windows } => {
+                let of_window =
+                    |(window, patches): &(Window, FeatureGrid)| Ok((*window, cosines(patches, &classes.patch)?));
+                Content::Slide { size: *size, windows: windows.iter().map(of_window).collect::<Result<_>>()? }
+            }
+        };
+        Ok(Parts { picture: *picture, covered: *covered, content }.into())
+    }
+}
+
+/// Describes a picture for texts that are yet to come. Where they are known, [`segment`] needs less memory.
+///
+/// # Errors
+/// As [`segment`].
+pub fn describe(
+    encoder: &mut Encoder,
+    head: &mut dyn VisionHead,
+    picture: &Picture,
+    options: &SegmentOptions,
+    cancel: &Cancel,
+    progress: &dyn Fn(Progress),
+) -> Result<Described> {
+    parts(encoder, head, picture, options, cancel, progress, &Ok).map(Described)
+}
+
 /// Scores of every class everywhere in a picture.
 ///
 /// # Errors
@@ -118,18 +182,35 @@ pub fn segment(
     cancel: &Cancel,
     progress: &dyn Fn(Progress),
 ) -> Result<Scores> {
-    let patch = encoder.config().stride();
+    let compare = |patches: FeatureGrid| cosines(&patches, &classes.patch);
+    parts(encoder, head, picture, options, cancel, progress, &compare).map(Scores::from)
+}
+
+fn parts<T>(
+    encoder: &mut Encoder,
+    head: &mut dyn VisionHead,
+    picture: &Picture,
+    options: &SegmentOptions,
+    cancel: &Cancel,
+    progress: &dyn Fn(Progress),
+    take: &dyn Fn(FeatureGrid) -> Result<T>,
+) -> Result<Parts<T>> {
+    let (patch, depth) = (encoder.config().stride(), encoder.config().depth());
     let size = (picture.width, picture.height);
     let (pixels, covered) = options.apply(picture, patch)?;
-    let mut scores = |pixels: Pixels| -> Result<PatchScores> {
-        let mut features = encoder.forward(&stretch(pixels, patch), &[], cancel)?.output;
+    let mut part = |pixels: Pixels, index: usize, count: usize| -> Result<T> {
+        let on_block = |done: usize| {
+            let (done, total) = ((index * depth + done) as u64, Some((count * depth) as u64));
+            progress(Progress { stage: "segmenting".to_owned(), done, total });
+        };
+        let mut features = encoder.forward(&stretch(pixels, patch), &[], Run::watched(cancel, &on_block))?.output;
         if options.patches == PatchSource::Head {
             features = head.forward(&features, &Run::from(cancel))?;
         }
-        cosines(&features.patch, &classes.patch)
+        take(features.patch)
     };
-    match options.mode {
-        Mode::Whole => Ok(Scores::whole(size, covered, scores(pixels)?)),
+    let content = match options.mode {
+        Mode::Whole => Content::Whole(part(pixels, 0, 1)?),
         Mode::Slide { side, stride } => {
             if !(1..=side).contains(&stride) {
                 return Err(TextError::Windows { side, stride }.into());
@@ -137,13 +218,12 @@ pub fn segment(
             let places = windows(pixels.width, pixels.height, side, stride);
             let mut found = Vec::with_capacity(places.len());
             for (index, window) in places.iter().enumerate() {
-                let total = Some(places.len() as u64);
-                progress(Progress { stage: "segmenting".to_owned(), done: index as u64, total });
-                found.push((*window, scores(cut(&pixels, *window))?));
+                found.push((*window, part(cut(&pixels, *window), index, places.len())?));
             }
-            Ok(Scores::slide(size, covered, (pixels.width, pixels.height), found))
+            Content::Slide { size: (pixels.width, pixels.height), windows: found }
         }
-    }
+    };
+    Ok(Parts { picture: size, covered, content })
 }
 
 /// Scores of a picture that is described already: `patches` are those of [`PatchSource`], and lie as `geometry` says.

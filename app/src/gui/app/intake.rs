@@ -115,6 +115,7 @@ impl App {
         match purpose {
             Purpose::Open => self.look_at(paths, false),
             Purpose::UseCheckpoint => self.shared.use_source(ModelSource::Path(first)),
+            Purpose::Dinotxt => self.shared.use_dinotxt(&first),
             Purpose::OpenWorkspace => self.errands.send(Errand::ReadWorkspace(first, Start::Person)),
             Purpose::SaveWorkspace => {
                 let text = self.workspace().to_text();
@@ -148,6 +149,10 @@ impl App {
         }
         if let Some(path) = found.checkpoint {
             self.shared.use_source(ModelSource::Path(path));
+        }
+        if let Some(path) = found.dinotxt {
+            self.shared.use_dinotxt(&path);
+            self.tools.active = ToolKind::Words;
         }
         if let Some(path) = found.mask {
             self.use_mask(path);

@@ -17,6 +17,7 @@ use dinoscope_engine::encoder::{DEMO, ModelSource};
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::hub::HubConfig;
 use dinoscope_engine::image::SizeRule;
+use dinoscope_engine::text::TextCache;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Rect, ScrollArea, Ui};
 
 use super::actions;
@@ -132,6 +133,9 @@ impl App {
         if let Some(ModelLoader(loader)) = &launch.loader {
             config.loader = Arc::clone(loader);
         }
+        if launch.config_folder.is_none() {
+            config.texts = TextCache::in_memory();
+        }
         let dispatcher = Dispatcher::with_config(config);
         let (settings, damage) = launch.config_folder.as_deref().map_or_else(Default::default, Settings::read);
         context.set_theme(settings.theme);
@@ -230,6 +234,9 @@ impl App {
             ui.set_max_width(width);
             self.tools.current().inspector(ui, &mut self.shared);
         });
+        if let Some(phrase) = self.shared.asked_phrase.take() {
+            self.tools.show_map_of(&phrase);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod pipeline;
 mod uniforms;
 
-pub use pipeline::{PicturePainter, upload_texels};
+pub use pipeline::{PicturePainter, upload_texels, upload_values};
 
 use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::features::Geometry;

@@ -241,18 +241,26 @@ fn row_of_texels(gpu: &Gpu, texels: &[[u8; 4]]) -> wgpu::TextureView {
 
 /// RGBA by row as an `rgba8unorm` texture of `cols` columns.
 pub fn upload_texels(gpu: &Gpu, cols: usize, texels: &[[u8; 4]]) -> wgpu::TextureView {
-    let (width, height) = (cols as u32, (texels.len() / cols.max(1)) as u32);
+    upload(gpu, wgpu::TextureFormat::Rgba8Unorm, cols, texels.len(), texels.as_flattened())
+}
+
+/// Numbers by row as an `r32float` texture of `cols` columns.
+pub fn upload_values(gpu: &Gpu, cols: usize, values: &[f32]) -> wgpu::TextureView {
+    upload(gpu, wgpu::TextureFormat::R32Float, cols, values.len(), bytemuck::cast_slice(values))
+}
+
+fn upload(gpu: &Gpu, format: wgpu::TextureFormat, cols: usize, count: usize, data: &[u8]) -> wgpu::TextureView {
+    let (width, height) = (cols as u32, (count / cols.max(1)) as u32);
     let descriptor = wgpu::TextureDescriptor {
         label: Some("texels"),
         size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
-        format: wgpu::TextureFormat::Rgba8Unorm,
+        format,
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     };
-    let data = texels.as_flattened();
     let texture = gpu.device.create_texture_with_data(&gpu.queue, &descriptor, TextureDataOrder::LayerMajor, data);
     texture.create_view(&wgpu::TextureViewDescriptor::default())
 }

@@ -46,7 +46,7 @@ impl Shared {
     }
 
     /// Where the pixels of a picture are: of frames that are not shown, in their clip.
-    pub(super) fn pixels(&self, picture: PictureId) -> Option<PixelSource> {
+    pub fn pixels(&self, picture: PictureId) -> Option<PixelSource> {
         let document = self.documents.get(picture)?;
         match &document.player {
             Some(player) if document.id != picture => Some(PixelSource::Clip(player.clip.clone())),

@@ -6,6 +6,7 @@ mod matching;
 mod pca;
 mod similarity;
 mod tracking;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -108,6 +109,8 @@ pub enum ToolKind {
     Matching,
     /// Where does it go?
     Tracking,
+    /// Where is what these words say?
+    Words,
 }
 
 /// A tool of the rail.
@@ -144,6 +147,12 @@ pub const RAIL: &[ToolInfo] = &[
         icon: icons::ICON_MOVIE,
         hint: "Objects painted once, followed through a clip",
     },
+    ToolInfo {
+        kind: ToolKind::Words,
+        name: "Words",
+        icon: icons::ICON_TEXT_FIELDS,
+        hint: "A picture divided among phrases",
+    },
 ];
 
 impl ToolKind {
@@ -162,6 +171,7 @@ pub struct Tools {
     pca: pca::Pca,
     matching: matching::Matching,
     tracking: tracking::Tracking,
+    words: words::Words,
 }
 
 impl Tools {
@@ -173,12 +183,13 @@ impl Tools {
     }
 
     /// All of them with their names in workspaces.
-    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 4] {
+    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 5] {
         [
             (ToolKind::Similarity, "similarity", &mut self.similarity),
             (ToolKind::Pca, "pca", &mut self.pca),
             (ToolKind::Matching, "matching", &mut self.matching),
             (ToolKind::Tracking, "tracking", &mut self.tracking),
+            (ToolKind::Words, "words", &mut self.words),
         ]
     }
 
@@ -206,6 +217,12 @@ impl Tools {
     /// Uses a PCA basis from a file for every picture.
     pub fn use_basis(&mut self, shared: &mut Shared, origin: String, basis: Basis) {
         self.pca.use_basis(shared, origin, basis);
+    }
+
+    /// Shows the map of a phrase.
+    pub fn show_map_of(&mut self, phrase: &str) {
+        self.words.show_map_of(phrase);
+        self.active = ToolKind::Words;
     }
 
     /// Hands an event to every tool.

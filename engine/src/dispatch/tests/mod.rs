@@ -7,6 +7,7 @@ mod files;
 mod server;
 mod support;
 mod tools;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! The panel at the right.
 
 use dinoscope_engine::draw::Colormap;
-use egui::{ComboBox, Sense, Ui, vec2};
+use egui::{ComboBox, Key, Sense, TextEdit, Ui, vec2};
 
 use super::Similarity;
 use super::colour_bar::gradient;
@@ -18,11 +18,26 @@ impl Similarity {
             ui.weak("Point at a patch to see what is like it. Click to pin it, drag to pin a box.");
         }
         self.show_asking(ui, pinned);
+        self.show_phrase(ui, shared);
         self.show_queries(ui, shared);
         ui.separator();
         let has_negative = self.question.has_negative();
         self.look.show(ui);
         controls::section(ui, "More", |ui| self.look.show_more(ui, has_negative));
+    }
+
+    /// A phrase lies in dino.txt's space and not in the backbone's, so that its map is that of the Words tool.
+    fn show_phrase(&mut self, ui: &mut Ui, shared: &mut Shared) {
+        let can = shared.can_take_phrases();
+        let hint = if can { "By a phrase…" } else { "By a phrase: needs dino.txt" };
+        let field = TextEdit::singleline(&mut self.phrase).hint_text(hint).desired_width(f32::INFINITY);
+        let field = ui.add_enabled(can, field);
+        ui.ctx().accesskit_node_builder(field.id, |node| node.set_label("By a phrase"));
+        let field = field.on_hover_text("Enter shows the phrase's map, in the Words tool");
+        let field = field.on_disabled_hover_text("The Words tool says how to get dino.txt's weights");
+        if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) && !self.phrase.trim().is_empty() {
+            shared.asked_phrase = Some(std::mem::take(&mut self.phrase));
+        }
     }
 
     fn show_asking(&mut self, ui: &mut Ui, pinned: usize) {
@@ -132,7 +147,7 @@ impl Look {
 }
 
 /// The list of colour maps, each with its colours.
-fn show_colormaps(ui: &mut Ui, chosen: &mut Colormap) {
+pub fn show_colormaps(ui: &mut Ui, chosen: &mut Colormap) {
     let hint = "Colours of the map";
     controls::row(ui, "Colours", hint, |ui, label| {
         let list = ComboBox::from_id_salt("Colours").selected_text(title(*chosen)).width(104.0);

@@ -3,7 +3,7 @@
 pub(super) mod colour_bar;
 mod exports;
 mod gestures;
-mod inspector;
+pub(super) mod inspector;
 mod keys;
 mod look;
 mod maps;
@@ -57,6 +57,8 @@ pub struct Similarity {
     value: Option<(PictureId, f32)>,
     /// What was wrong in the last frame: said once.
     problems: Vec<String>,
+    /// A phrase that is typed to see its map.
+    phrase: String,
 }
 
 impl Tool for Similarity {

@@ -225,7 +225,7 @@ impl Tracking {
     }
 
     /// The labels that painting starts from: those that the frame shows.
-    fn map_to_paint(&self, shared: &mut Shared, picture: PictureId) -> Option<LabelMap> {
+    pub(super) fn map_to_paint(&self, shared: &mut Shared, picture: PictureId) -> Option<LabelMap> {
         if let Some(labels) = Labels::of(shared.placed.now().clips.get(&picture.document()), &self.results, picture) {
             return Some(labels.to_map());
         }

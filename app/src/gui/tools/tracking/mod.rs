@@ -10,6 +10,7 @@ mod paint;
 mod settings;
 mod strokes;
 mod track;
+mod words;
 
 use dinoscope_engine::dispatch::{Event, PictureId};
 use egui::{Color32, Painter, Ui};
@@ -18,6 +19,7 @@ use self::edit::{Pending, Stroke};
 use self::frames::{Drawn, Labels, Results};
 use self::settings::{Mode, Settings};
 use self::track::RunningTrack;
+use self::words::AskedMask;
 use super::{Exportable, Tool};
 use crate::gui::canvas::View;
 use crate::gui::overlay::Layer;
@@ -36,6 +38,7 @@ pub struct Tracking {
     results: Results,
     drawn: Drawn,
     running: Option<RunningTrack>,
+    asked_mask: Option<AskedMask>,
     /// First and last frame that are typed in for an object that is out of sight.
     absence: Option<(usize, usize)>,
 }
@@ -52,6 +55,7 @@ impl Tool for Tracking {
 
     fn receive(&mut self, shared: &mut Shared, event: &Event) {
         self.take(shared, event);
+        self.take_mask(shared, event);
     }
 
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {

@@ -51,6 +51,10 @@ pub struct Settings {
     pub brush: f32,
     /// Least cosine of a region with a clicked patch.
     pub threshold: f32,
+    /// Objects as phrases.
+    pub words: String,
+    /// Least cosine of an object with its phrase.
+    pub least_score: f32,
     /// Of objects over the frame.
     pub opacity: f32,
     /// Short side of the model's input, in pixels.
@@ -77,6 +81,8 @@ impl Default for Settings {
             mode: Mode::default(),
             brush: 0.06,
             threshold: 0.6,
+            words: String::new(),
+            least_score: 0.1,
             opacity: 0.55,
             size: USUAL_SIZE,
             background: Behind::default(),

@@ -1,0 +1,182 @@
+//! Asking the worker to divide pictures, and what came back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dinoscope_engine::dispatch::{
+    Command, Detail, Event, LabelRequest, Labelled, Outcome, PictureId, RequestId, SegmentRequest, Segmented,
+    WordsRequest,
+};
+use dinoscope_engine::image::SizeRule;
+use egui::Ui;
+
+use super::settings::{Coverage, TemplateSet};
+use crate::gui::shared::Shared;
+
+/// How long a question must stay the same before it is asked: nobody wants the answer to half a word.
+const DELAY_SECS: f64 = 0.45;
+
+/// Pictures whose division is kept.
+const MOST_KEPT: usize = 4;
+
+/// What a division depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The picture.
+    pub picture: PictureId,
+    /// What describes it.
+    pub words: WordsRequest,
+    /// The classes.
+    pub phrases: Arc<Vec<String>>,
+    /// Sentences around each.
+    pub templates: TemplateSet,
+    /// What is described at once.
+    pub coverage: Coverage,
+    /// Short side of the model's input, in pixels.
+    pub size: usize,
+}
+
+/// A picture divided among phrases.
+pub struct Division {
+    /// What was asked.
+    pub question: Question,
+    /// The answer.
+    pub segmented: Arc<Segmented>,
+    /// Its labels, with the newest background.
+    pub labelled: Arc<Labelled>,
+    /// Classes that are somewhere, the largest first.
+    pub found: Vec<usize>,
+    /// Classes that are nowhere.
+    pub absent: Vec<usize>,
+}
+
+impl Division {
+    fn new(question: Question, segmented: Arc<Segmented>) -> Self {
+        let labelled = Arc::clone(&segmented.labelled);
+        let (found, absent) = (Vec::new(), Vec::new());
+        let mut division = Self { question, segmented, labelled: Arc::clone(&labelled), found, absent };
+        division.relabel(labelled);
+        division
+    }
+
+    fn relabel(&mut self, labelled: Arc<Labelled>) {
+        let shares = &labelled.shares;
+        (self.found, self.absent) = (0..self.question.phrases.len()).partition(|&class| shares[class] > 0.0);
+        self.found.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
+        self.labelled = labelled;
+    }
+}
+
+/// Questions and answers.
+#[derive(Default)]
+pub struct Asking {
+    /// What is to be asked, and since when it is the same.
+    waiting: Option<(Question, f64)>,
+    running: Option<(RequestId, Question)>,
+    labelling: Option<RequestId>,
+    failed: Option<(Question, String)>,
+    known: VecDeque<Division>,
+}
+
+impl Asking {
+    /// The newest division of a picture; it stays until the next one is there.
+    pub fn of(&self, picture: PictureId) -> Option<&Division> {
+        self.known.iter().find(|division| division.question.picture == picture)
+    }
+
+    /// Why there is no answer to what was asked last.
+    pub fn problem(&self) -> Option<&str> {
+        self.failed.as_ref().map(|(_, why)| why.as_str())
+    }
+
+    /// Asks again.
+    pub fn retry(&mut self) {
+        self.failed = None;
+    }
+
+    /// Lets go of pictures that are closed.
+    pub fn keep_only(&mut self, is_open: impl Fn(PictureId) -> bool) {
+        self.known.retain(|division| is_open(division.question.picture));
+    }
+
+    /// Nothing is asked any more.
+    pub fn stop(&mut self, shared: &Shared) {
+        self.waiting = None;
+        self.failed = None;
+        self.known.clear();
+        if let Some((id, _)) = self.running.take() {
+            shared.cancel(id);
+        }
+    }
+
+    /// Asks what is not known yet, once it has stayed the same for a moment.
+    pub fn ask(&mut self, ui: &Ui, shared: &mut Shared, question: Question, background: Option<f32>) {
+        if let Some(known) = self.known.iter().find(|division| division.question == question) {
+            if known.labelled.background != background && self.labelling.is_none() {
+                let (picture, scores) = (question.picture, Arc::clone(&known.segmented.scores));
+                let request = LabelRequest { picture, scores, background, detail: Detail::Screen };
+                self.labelling = Some(shared.send(Command::Label(request), "labelling"));
+            }
+            self.failed = None;
+            return;
+        }
+        let is = |asked: &Question| *asked == question;
+        if self.running.as_ref().is_some_and(|(_, asked)| is(asked))
+            || self.failed.as_ref().is_some_and(|(asked, _)| is(asked))
+        {
+            return;
+        }
+        let now_secs = ui.input(|input| input.time);
+        let since_secs = match &self.waiting {
+            Some((asked, since_secs)) if is(asked) => *since_secs,
+            _ => now_secs,
+        };
+        let left_secs = DELAY_SECS - (now_secs - since_secs);
+        if left_secs > 0.0 {
+            self.waiting = Some((question, since_secs));
+            ui.ctx().request_repaint_after(Duration::from_secs_f64(left_secs));
+            return;
+        }
+        let Some(pixels) = shared.pixels(question.picture) else { return };
+        let request = SegmentRequest {
+            picture: question.picture,
+            pixels,
+            words: question.words.clone(),
+            phrases: question.phrases.to_vec(),
+            templates: question.templates.into(),
+            size: SizeRule::ShortSide(question.size),
+            mode: question.coverage.into(),
+            background,
+            detail: Detail::Screen,
+        };
+        let id = shared.send(Command::Segment(Box::new(request)), "dividing the picture");
+        (self.waiting, self.failed) = (None, None);
+        self.running = Some((id, question));
+    }
+
+    /// Takes an answer.
+    pub fn receive(&mut self, event: &Event) {
+        if self.labelling.take_if(|id| *id == event.id).is_some() {
+            if let Outcome::Labelled(picture, labelled) = &event.outcome
+                && let Some(division) = self.known.iter_mut().find(|division| division.question.picture == *picture)
+                && labelled.shares.len() == division.labelled.shares.len()
+            {
+                division.relabel(Arc::clone(labelled));
+            }
+            return;
+        }
+        let Some((_, question)) = self.running.take_if(|(id, _)| *id == event.id) else { return };
+        match &event.outcome {
+            Outcome::Segmented(segmented) => {
+                self.known.retain(|known| known.question.picture != question.picture);
+                self.known.push_back(Division::new(question, Arc::clone(segmented)));
+                if self.known.len() > MOST_KEPT {
+                    self.known.pop_front();
+                }
+            }
+            Outcome::Failed(failure) => self.failed = Some((question, failure.message.clone())),
+            _ => self.failed = Some((question, "This was stopped".to_owned())),
+        }
+    }
+}
