@@ -65,6 +65,11 @@ impl FeatureCache {
         Self { budget, ..Self::default() }
     }
 
+    /// The features of a picture, without counting as use.
+    pub fn peek(&self, key: &FeatureKey) -> Option<Arc<CachedFeatures>> {
+        self.entries.get(key).map(|entry| Arc::clone(&entry.features))
+    }
+
     /// The features, where they are kept; counts as a use.
     pub fn get(&mut self, key: &FeatureKey) -> Option<Arc<CachedFeatures>> {
         let entry = self.entries.get_mut(key)?;

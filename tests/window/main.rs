@@ -9,6 +9,7 @@ mod hover_time;
 mod matching;
 mod models;
 mod pca;
+mod probe;
 mod robust;
 mod shell;
 mod similarity;

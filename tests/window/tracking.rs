@@ -227,3 +227,43 @@ fn a_polygon_and_a_region_become_objects() {
     let region = &masks(&mut window, &folder)[0];
     assert_eq!(region.objects(), [1, 2]);
 }
+
+#[test]
+fn a_probe_makes_masks() {
+    let (clip, out) = (clip(), tempfile::tempdir().expect("a folder"));
+    let folder = out.path().join("masks");
+    let mut window = tracking(clip.path(), folder.clone());
+    assert!(!has(&window, "Mask from probe"), "nothing was taught");
+    window.key_press(Key::Num6);
+    window.run_steps(3);
+    wait_until(&mut window, "the features", |window| {
+        let at = screen(window, (10, 10));
+        window.hover_at(at);
+        has(window, "row ")
+    });
+    let (left, top) = place(0);
+    for (class, from, to) in [
+        ("Background", (left + SIDE + 40, top), (left + SIDE + 40, top + SIDE)),
+        ("Object", (left + SIDE / 3, top + SIDE / 2), (left + 2 * SIDE / 3, top + SIDE / 2)),
+    ] {
+        window.get_by_label(&format!("Paint {class}")).click();
+        window.run_steps(2);
+        let (from, to) = (screen(&window, from), screen(&window, to));
+        drag(&mut window, from, to);
+    }
+    wait_until(&mut window, "a probe", |window| has(window, "learned in"));
+    window.key_press(Key::Num4);
+    window.run_steps(3);
+    window.get_by_label("Mask from probe").click();
+    let map = wait_for_mask(&mut window, &folder);
+    assert!(overlap(&map, 0) > 0.5, "{}", overlap(&map, 0));
+}
+
+fn wait_for_mask(window: &mut Window, folder: &Path) -> LabelMap {
+    wait_until(window, "something to clear", |window| {
+        use egui_kittest::kittest::NodeT as _;
+        let clear = window.get_by_label("Clear frame");
+        !clear.accesskit_node().is_disabled()
+    });
+    masks(window, folder).remove(0)
+}

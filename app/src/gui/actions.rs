@@ -113,6 +113,7 @@ pub static TABLE: &[Entry] = &[
     entry(Action::Use(ToolKind::Matching), "Matching", plain(Key::Num3), "Tools"),
     entry(Action::Use(ToolKind::Tracking), "Tracking", plain(Key::Num4), "Tools"),
     entry(Action::Use(ToolKind::Words), "Words", plain(Key::Num5), "Tools"),
+    entry(Action::Use(ToolKind::Probe), "Probe", plain(Key::Num6), "Tools"),
     entry(Action::Open, "Open…", plain(Key::O), "Files"),
     entry(Action::OpenWorkspace, "Open workspace…", command_shift(Key::O), "Files"),
     entry(Action::SaveWorkspace, "Save workspace…", command(Key::S), "Files"),

@@ -84,6 +84,8 @@ pub enum Purpose {
     Dinotxt,
     /// A PCA basis to use.
     Basis,
+    /// A probe to use.
+    Probe,
     /// Where this is written, with its metadata.
     Export(Box<Export>, Vec<(String, String)>),
 }

@@ -9,6 +9,7 @@ use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::output::write_atomically;
+use dinoscope_engine::probe::Probe;
 use dinoscope_engine::tracking::LabelMap;
 use egui::ColorImage;
 
@@ -28,6 +29,8 @@ pub enum Errand {
     ReadWorkspace(PathBuf, Start),
     /// Read a PCA basis.
     ReadBasis(PathBuf),
+    /// Read a probe.
+    ReadProbe(PathBuf),
     /// Read the objects of a frame.
     ReadLabels(PictureId, PathBuf),
     /// Turn what was pasted into a picture.
@@ -57,6 +60,8 @@ pub enum Report {
     Workspace(PathBuf, Start, Result<Option<Box<workspace::Read>>, String>),
     /// [`Errand::ReadBasis`]: the file's name, and what it holds or why nothing.
     Basis(String, Result<Basis, String>),
+    /// [`Errand::ReadProbe`]
+    Probe(Result<Box<Probe>, String>),
     /// [`Errand::ReadLabels`]
     Labels(PictureId, Result<LabelMap, String>),
     /// [`Errand::Paste`]
@@ -142,6 +147,9 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
         Errand::ReadBasis(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             report(Report::Basis(name, read_basis(&path)));
+        }
+        Errand::ReadProbe(path) => {
+            report(Report::Probe(Probe::load(&path).map(Box::new).map_err(|error| error.to_string())));
         }
         Errand::ReadLabels(picture, path) => {
             let labels = LabelMap::read(&path, Some(VOID)).map_err(|error| error.to_string());

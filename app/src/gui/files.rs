@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use dinoscope_engine::checkpoint::DinotxtWeights;
+use dinoscope_engine::probe::file::KIND as PROBE_KIND;
 use dinoscope_engine::video::is_video;
 
 /// Pictures taken from one folder.
@@ -38,6 +39,7 @@ enum Kind {
     Folder(Vec<PathBuf>),
     Checkpoint,
     Dinotxt,
+    Probe,
     Workspace,
     Refused(String),
 }
@@ -64,6 +66,8 @@ pub struct Found {
     pub checkpoint: Option<PathBuf>,
     /// dino.txt's weights to use.
     pub dinotxt: Option<PathBuf>,
+    /// A probe to use.
+    pub probe: Option<PathBuf>,
     /// A workspace to open instead of what is open.
     pub workspace: Option<PathBuf>,
     /// One sentence for each path that is of no use.
@@ -81,6 +85,7 @@ pub fn look(paths: &[PathBuf], circumstances: Circumstances) -> Found {
             Kind::Mask => found.mask = Some(path.clone()),
             Kind::Checkpoint => found.checkpoint = Some(path.clone()),
             Kind::Dinotxt => found.dinotxt = Some(path.clone()),
+            Kind::Probe => found.probe = Some(path.clone()),
             Kind::Workspace => found.workspace = Some(path.clone()),
             Kind::Refused(sentence) => found.refused.push(sentence),
         }
@@ -114,6 +119,9 @@ impl Found {
         if self.dinotxt.is_some() {
             parts.push("use this dino.txt for words".to_owned());
         }
+        if self.probe.is_some() {
+            parts.push("use this probe".to_owned());
+        }
         if parts.is_empty() {
             return match self.refused.as_slice() {
                 [] => "Nothing to open".to_owned(),
@@ -133,6 +141,7 @@ impl Found {
             || self.mask.is_some()
             || self.checkpoint.is_some()
             || self.dinotxt.is_some()
+            || self.probe.is_some()
             || self.workspace.is_some()
     }
 }
@@ -234,6 +243,9 @@ fn safetensors(path: &Path, start: &[u8], name: &str) -> Kind {
         file.take(MOST_READ).read_to_end(&mut header)
     });
     let is_ours = |mark: &[u8]| header.windows(mark.len()).any(|window| window == mark);
+    if is_ours(format!(r#""kind":"{PROBE_KIND}"#).as_bytes()) {
+        return Kind::Probe;
+    }
     if is_ours(br#""software":"dinoscope"#) {
         return Kind::Refused(format!("{name} holds results that dinoscope has written, not a model"));
     }

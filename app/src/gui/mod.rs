@@ -19,6 +19,7 @@ mod player;
 mod reveal;
 mod running;
 mod samples;
+mod scribbles;
 mod settings;
 mod shared;
 mod theme;

@@ -7,6 +7,7 @@ use dinoscope_engine::features::{Geometry, Patch};
 use serde::{Deserialize, Serialize};
 
 use super::masks::ClipMasks;
+use super::scribbles::Scribbles;
 use super::tools::foreground::Choices;
 
 /// A point in pixels of a picture.
@@ -36,27 +37,35 @@ pub struct Painting {
     pub dabs: Vec<Dab>,
 }
 
+impl Dab {
+    /// Patches whose centre lies under it.
+    pub fn patches(self, geometry: &Geometry) -> impl Iterator<Item = Patch> {
+        let Self { centre, radius, .. } = self;
+        let (rows, cols) = geometry.grid;
+        // Indices of the patches whose centre may lie within the radius along an axis.
+        let near = move |centre: f32, patches: usize, pixels: usize| {
+            let place = |pixel: f32| pixel * patches as f32 / pixels as f32;
+            let (start, end) = (place(centre - radius).floor().max(0.0), place(centre + radius).ceil().max(0.0));
+            start as usize..(end as usize).min(patches)
+        };
+        let geometry = *geometry;
+        let across = near(centre.x, cols, geometry.covered.0);
+        let all = near(centre.y, rows, geometry.covered.1)
+            .flat_map(move |row| across.clone().map(move |col| Patch { row, col }));
+        all.filter(move |&patch| {
+            let (x, y) = geometry.pixel_from_patch(patch);
+            (centre.x - x as f32).hypot(centre.y - y as f32) <= radius
+        })
+    }
+}
+
 impl Painting {
     /// Patches whose centre is painted: the last dab over it adds.
     pub fn patches(&self, geometry: &Geometry) -> Vec<Patch> {
         let (rows, cols) = geometry.grid;
         let mut is_painted = vec![false; rows * cols];
-        // Indices of the patches whose centre may lie within `radius` of `centre` along an axis.
-        let near = |centre: f32, radius: f32, patches: usize, pixels: usize| {
-            let place = |pixel: f32| pixel * patches as f32 / pixels as f32;
-            let (start, end) = (place(centre - radius).floor().max(0.0), place(centre + radius).ceil().max(0.0));
-            start as usize..(end as usize).min(patches)
-        };
         for dab in &self.dabs {
-            let Dab { centre, radius, erases } = *dab;
-            for row in near(centre.y, radius, rows, geometry.covered.1) {
-                for col in near(centre.x, radius, cols, geometry.covered.0) {
-                    let (x, y) = geometry.pixel_from_patch(Patch { row, col });
-                    if (centre.x - x as f32).hypot(centre.y - y as f32) <= radius {
-                        is_painted[row * cols + col] = !erases;
-                    }
-                }
-            }
+            dab.patches(geometry).for_each(|patch| is_painted[patch.row * cols + patch.col] = !dab.erases);
         }
         let painted = is_painted.iter().enumerate().filter(|(_, painted)| **painted);
         painted.map(|(index, _)| Patch { row: index / cols, col: index % cols }).collect()
@@ -137,6 +146,8 @@ pub struct Placed {
     pub pin: Option<Pin>,
     /// Objects that are followed, by clip ([`PictureId::document`]).
     pub clips: BTreeMap<PictureId, ClipMasks>,
+    /// What teaches the probe.
+    pub scribbles: Scribbles,
 }
 
 impl Placed {
@@ -147,6 +158,7 @@ impl Placed {
         self.foregrounds.retain(|&id, _| !is_of(id));
         self.choices.forget(picture);
         self.clips.retain(|&id, _| !is_of(id));
+        self.scribbles.pictures.retain(|&id, _| !is_of(id));
         self.pin.take_if(|pin| is_of(pin.picture));
     }
 
@@ -161,6 +173,7 @@ impl Placed {
             queries: queries.collect(),
             foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
             choices: self.choices.renamed(&name),
+            scribbles: self.scribbles.renamed(&name),
             clips: self.clips.iter().filter_map(|(id, it)| Some((name(*id)?.document(), it.clone()))).collect(),
             pin: self.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
         }

@@ -15,6 +15,7 @@ use dinoscope_engine::dispatch::{
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::image::{Filter, SizeRule};
+use dinoscope_engine::probe::Probe;
 
 use super::canvas::Canvas;
 use super::dialogs::{Purpose, Question};
@@ -44,6 +45,8 @@ pub struct Shared {
     pub placed: History,
     /// Which patches of each picture count.
     pub foregrounds: Foregrounds,
+    /// The probe that was taught or opened last: it can say which patches count.
+    pub probe: Option<Arc<Probe>>,
     /// Dialogs for files that tools ask for; the window opens them in their own folders.
     pub questions: Vec<(Purpose, Question)>,
     /// Features at hand.
@@ -137,6 +140,7 @@ impl Shared {
             documents: Documents::default(),
             placed: History::default(),
             foregrounds: Foregrounds::default(),
+            probe: None,
             questions: Vec::new(),
             cache: FeatureCache::new(settings.cache_bytes()),
             model: Model {
@@ -291,6 +295,11 @@ impl Shared {
     pub fn features(&mut self, picture: PictureId) -> Option<Arc<CachedFeatures>> {
         let key = self.key(picture);
         self.cache.get(&key)
+    }
+
+    /// As [`Shared::features`], where nothing may change.
+    pub fn features_now(&self, picture: PictureId) -> Option<Arc<CachedFeatures>> {
+        self.cache.peek(&self.key(picture))
     }
 
     /// Whether [`Shared::features`] would give some.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::failure::outcome;
 use super::lane::{Job, Worker};
 use super::matching::Matcher;
-use super::{ClusterRequest, Command, ForegroundRequest, Outcome, PcaRequest, Selected, words};
+use super::{
+    ClusterRequest, Command, ForegroundRequest, ForegroundSource, Outcome, PcaRequest, Selected, probe, words,
+};
 use crate::Result;
 use crate::analysis::matching;
 use crate::analysis::pca::{Basis, Sample};
@@ -27,6 +29,9 @@ pub fn worker(gpu: Option<Gpu>) -> Worker {
                 matching::thin(&request.pairs, request.distance, job.cancel()).map(Outcome::Thinned)
             }
             Command::Foreground(request) => objects(request),
+            Command::Probe(request) => {
+                probe::run(request, job.cancel()).map(|probed| Outcome::Probed(Arc::new(probed)))
+            }
             Command::Label(request) => words::label(&request.scores, request.background, request.detail, job.cancel())
                 .map(|labelled| Outcome::Labelled(request.picture, Arc::new(labelled))),
             Command::ClassMap(request) => Ok(Outcome::ClassMap(Arc::new(words::class_map(request)))),
@@ -78,13 +83,23 @@ fn clusters(request: &ClusterRequest, job: &Job<'_>) -> Result<Outcome> {
 }
 
 fn objects(request: &ForegroundRequest) -> Result<Outcome> {
-    let mask = match &request.mask {
-        None => foreground::automatic(&request.features.features.patch)?,
-        Some(path) => {
+    let grid = &request.features.features.patch;
+    let mask = match &request.source {
+        ForegroundSource::Automatic => foreground::automatic(grid)?,
+        ForegroundSource::Mask(path) => {
             let patches = foreground::from_mask(&read_mask(path)?.to_array(), &request.features.geometry)?;
             if !patches.iter().any(|&inside| inside) {
                 let path = path.display();
                 let message = format!("{path} covers no patch by more than half; use a larger mask or a larger input");
+                return Err(AnalysisError::NotEnough(message).into());
+            }
+            patches
+        }
+        ForegroundSource::Probe(known) => {
+            probe::check_model(known, &request.features)?;
+            let patches = known.foreground(grid)?;
+            if !patches.iter().any(|&inside| inside) {
+                let message = "the probe finds nothing but its first class here; teach it more".to_owned();
                 return Err(AnalysisError::NotEnough(message).into());
             }
             patches

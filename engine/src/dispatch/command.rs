@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
+use super::probe::{ProbeExport, ProbeRequest};
 use super::record::{ClipMapExport, TracksExport};
 use super::segmentation::SegmentationExport;
 use super::track::TrackRequest;
@@ -21,6 +22,7 @@ use crate::encoder::ModelSource;
 use crate::features::Geometry;
 use crate::hub::Source;
 use crate::image::{Filter, Picture};
+use crate::probe::Probe;
 use crate::{Cancel, Result};
 
 /// Names a command among all that were sent.
@@ -195,15 +197,37 @@ pub enum PairFormat {
     Csv,
 }
 
-/// The patches of a picture that belong to the object: as a mask file says, or else as the features themselves suggest.
+/// The patches of a picture that belong to the object.
 #[derive(Clone, Debug)]
 pub struct ForegroundRequest {
     /// The picture.
     pub picture: PictureId,
     /// Its features.
     pub features: Arc<CachedFeatures>,
+    /// Who says so.
+    pub source: ForegroundSource,
+}
+
+/// Who says which patches belong to the object.
+#[derive(Clone, Debug)]
+pub enum ForegroundSource {
+    /// The features themselves.
+    Automatic,
     /// A PNG of the picture's size.
-    pub mask: Option<PathBuf>,
+    Mask(PathBuf),
+    /// A probe, whose first class is the background; cleaned by a 3×3 median.
+    Probe(Arc<Probe>),
+}
+
+impl PartialEq for ForegroundSource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Automatic, Self::Automatic) => true,
+            (Self::Mask(path), Self::Mask(other)) => path == other,
+            (Self::Probe(probe), Self::Probe(other)) => Arc::ptr_eq(probe, other),
+            _ => false,
+        }
+    }
 }
 
 /// What is drawn into, or written to, a file. Drawing happens at the picture's own size.
@@ -278,6 +302,10 @@ pub enum Export {
     ClipMap(Box<ClipMapExport>),
     /// A picture divided among phrases, its labels or its scores.
     Segmentation(Box<SegmentationExport>),
+    /// A probe, as safetensors.
+    Probe(Arc<Probe>),
+    /// What a probe says of a picture.
+    Probed(Box<ProbeExport>),
 }
 
 /// What the window can ask for.
@@ -330,6 +358,8 @@ pub enum Command {
     Thin(ThinRequest),
     /// Only the newest counts for each picture.
     Foreground(ForegroundRequest),
+    /// Only the newest counts.
+    Probe(Box<ProbeRequest>),
     /// Write a file: to a temporary name, then renamed.
     Export {
         /// What.
@@ -372,7 +402,9 @@ impl Command {
                 Lane::Model
             }
             Self::Label(_) | Self::ClassMap(_) => Lane::Analysis,
-            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) => Lane::Analysis,
+            Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) | Self::Probe(_) => {
+                Lane::Analysis
+            }
             Self::Export { what: Export::ClipMap(_), .. } => Lane::Model,
             Self::Export { .. } | Self::Draw(_) => Lane::Export,
             // Deleting waits for downloads, whose files it could take away.
@@ -393,6 +425,7 @@ impl Command {
             | (Self::Encode(_), Self::Encode(_))
             | (Self::Track(_), Self::Track(_))
             | (Self::Pca(_), Self::Pca(_))
+            | (Self::Probe(_), Self::Probe(_))
             | (Self::Cluster(_), Self::Cluster(_))
             | (Self::Match(_), Self::Match(_))
             | (Self::Thin(_), Self::Thin(_)) => true,

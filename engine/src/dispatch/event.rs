@@ -8,6 +8,7 @@ use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
 use super::command::{ModelChoice, PictureId, RequestId};
+use super::probe::Probed;
 use super::track::TrackedLabels;
 use super::words::{ClassMap, Labelled, Segmented, WordsRequest};
 use crate::analysis::clustering::Labels;
@@ -183,6 +184,8 @@ pub enum Outcome {
         /// `[rows, cols]`
         mask: Arc<Array2<bool>>,
     },
+    /// [`super::Command::Probe`]
+    Probed(Arc<Probed>),
     /// [`super::Command::Export`]
     Exported(PathBuf),
     /// [`super::Command::Draw`]

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::failure::outcome;
 use super::lane::Worker;
 use super::record::record_tracks;
-use super::{Command, Export, Failure, MatchSide, Outcome, PairFormat};
+use super::{Command, Export, Failure, MatchSide, Outcome, PairFormat, ProbeExportKind};
 use crate::Result;
 use crate::analysis::pairs;
 use crate::analysis::similarity::{EXCLUDED, MapQuery, combined_map};
@@ -56,6 +56,7 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
         }
         Export::Picture(picture) => Some(Arc::clone(picture)),
         Export::Segmentation(what) => what.draw().map(Arc::new),
+        Export::Probed(what) if what.kind == ProbeExportKind::Picture => Some(Arc::new(what.draw()?)),
         Export::Map { .. }
         | Export::Scores(_)
         | Export::Labels(_)
@@ -64,6 +65,8 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
         | Export::Text(_)
         | Export::Tracks(_)
         | Export::ClipMap(_)
+        | Export::Probe(_)
+        | Export::Probed(_)
         | Export::Pairs { .. } => None,
     })
 }
@@ -84,6 +87,8 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
         Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
         Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
         Export::Segmentation(what) => what.write(path),
+        Export::Probe(probe) => probe.save(path),
+        Export::Probed(what) => what.write(path),
         Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),
         Export::Pairs { left, right, pairs, format } => write_atomically(path, |writer| match format {
             PairFormat::Json => {

@@ -17,6 +17,7 @@ mod lane;
 mod matching;
 mod model;
 mod outbox;
+mod probe;
 mod record;
 mod segmentation;
 #[cfg(test)]
@@ -26,9 +27,10 @@ mod words;
 
 pub use clip::Clip;
 pub use command::{
-    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, Lane, MatchRequest, MatchSide, ModelChoice,
-    PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
+    ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, ForegroundSource, Lane, MatchRequest, MatchSide,
+    ModelChoice, PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
+pub use probe::{ProbeExport, ProbeExportKind, ProbeRequest, ProbeSource, Probed, ProbedPicture};
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
 pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};

@@ -5,7 +5,7 @@ use ndarray::{Array2, Array3, Axis, Zip};
 use super::Probe;
 use crate::Result;
 use crate::analysis::edges::follow_edges;
-use crate::analysis::foreground::median_3x3;
+use crate::analysis::foreground::{PatchMask, median_3x3};
 use crate::draw::classes::{ClassStyle, class_colour, classes_with_legend};
 use crate::draw::overlay::{Interpolation, OverlayStyle, map_over_picture};
 use crate::draw::sample::Sampler;
@@ -33,6 +33,17 @@ pub struct Applied {
 }
 
 impl Probe {
+    /// Patches that are likelier something else than the first class, cleaned by a 3×3 median: `[rows, cols]`.
+    ///
+    /// # Errors
+    /// [`super::ProbeError::Dimension`]
+    pub fn foreground(&self, grid: &FeatureGrid) -> Result<PatchMask> {
+        let probabilities = self.probabilities(grid)?;
+        let first = median_3x3(&probabilities.index_axis(Axis(2), 0).mapv(|first| 1.0 - first));
+        let least = 1.0 - 1.0 / probabilities.dim().2 as f32;
+        Ok(first.mapv(|rest| rest > least))
+    }
+
     /// Probabilities of a picture's patches, or pixels.
     ///
     /// # Errors

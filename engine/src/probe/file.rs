@@ -102,7 +102,7 @@ impl Probe {
 }
 
 /// What the file says of itself.
-const KIND: &str = "dinoscope probe 1";
+pub const KIND: &str = "dinoscope probe 1";
 
 fn numbers(tensors: &SafeTensors<'_>, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
     let tensor = tensors.tensor(name).map_err(|error| error.to_string())?;

@@ -51,6 +51,14 @@ pub enum ProbeError {
         /// With labels.
         pictures: usize,
     },
+    /// Features of other weights mean something else.
+    #[error("the probe was trained with {probe}, not with {features}; choose that model")]
+    Model {
+        /// The probe's.
+        probe: String,
+        /// The features'.
+        features: String,
+    },
     /// Features that hold NaN or infinity.
     #[error("the features hold NaN or infinite numbers; check the weights, or use --dtype f32")]
     NotFinite,

@@ -86,6 +86,8 @@ impl App {
                 Report::Workspace(path, start, read) => self.workspace_read(&path, start, read),
                 Report::Basis(name, Ok(basis)) => self.tools.use_basis(&mut self.shared, name, basis),
                 Report::Basis(_, Err(sentence)) => self.shared.notices.error(&sentence, None),
+                Report::Probe(Ok(probe)) => self.tools.use_probe(&mut self.shared, *probe),
+                Report::Probe(Err(sentence)) => self.shared.notices.error(&sentence, None),
                 Report::Labels(picture, Ok(labels)) => self.use_labels(picture, labels),
                 Report::Labels(_, Err(sentence)) => self.shared.notices.error(&sentence, None),
                 Report::Pasted(picture) => {
@@ -124,6 +126,7 @@ impl App {
             Purpose::Mask(picture) => foreground::take_file(&mut self.shared, picture, first),
             Purpose::Labels(picture) => self.errands.send(Errand::ReadLabels(picture, first)),
             Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
+            Purpose::Probe => self.errands.send(Errand::ReadProbe(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }
     }
@@ -153,6 +156,9 @@ impl App {
         if let Some(path) = found.dinotxt {
             self.shared.use_dinotxt(&path);
             self.tools.active = ToolKind::Words;
+        }
+        if let Some(path) = found.probe {
+            self.errands.send(Errand::ReadProbe(path));
         }
         if let Some(path) = found.mask {
             self.use_mask(path);

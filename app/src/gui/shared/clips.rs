@@ -54,6 +54,12 @@ impl Shared {
         }
     }
 
+    /// The pixels of a picture that is shown.
+    pub fn pixels_now(&self, picture: PictureId) -> Option<Arc<Picture>> {
+        let document = self.documents.get(picture).filter(|document| document.id == picture)?;
+        Some(Arc::clone(&document.loaded()?.pixels))
+    }
+
     /// A map through a clip, as the span that is played; nothing for stills.
     pub fn clip_map(&self, picture: PictureId, map: ClipMap) -> Option<Export> {
         let player = self.documents.get(picture)?.player.as_ref()?;

@@ -4,6 +4,7 @@ pub mod foreground;
 mod live_map;
 mod matching;
 mod pca;
+mod probe;
 mod similarity;
 mod tracking;
 mod words;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
+use dinoscope_engine::probe::Probe;
 use egui::{Painter, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
@@ -111,6 +113,8 @@ pub enum ToolKind {
     Tracking,
     /// Where is what these words say?
     Words,
+    /// What is this, by a few strokes?
+    Probe,
 }
 
 /// A tool of the rail.
@@ -153,6 +157,12 @@ pub const RAIL: &[ToolInfo] = &[
         icon: icons::ICON_TEXT_FIELDS,
         hint: "A picture divided among phrases",
     },
+    ToolInfo {
+        kind: ToolKind::Probe,
+        name: "Probe",
+        icon: icons::ICON_GESTURE,
+        hint: "A few strokes teach it what is what",
+    },
 ];
 
 impl ToolKind {
@@ -172,6 +182,7 @@ pub struct Tools {
     matching: matching::Matching,
     tracking: tracking::Tracking,
     words: words::Words,
+    probe: probe::Probing,
 }
 
 impl Tools {
@@ -183,13 +194,14 @@ impl Tools {
     }
 
     /// All of them with their names in workspaces.
-    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 5] {
+    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 6] {
         [
             (ToolKind::Similarity, "similarity", &mut self.similarity),
             (ToolKind::Pca, "pca", &mut self.pca),
             (ToolKind::Matching, "matching", &mut self.matching),
             (ToolKind::Tracking, "tracking", &mut self.tracking),
             (ToolKind::Words, "words", &mut self.words),
+            (ToolKind::Probe, "probe", &mut self.probe),
         ]
     }
 
@@ -217,6 +229,12 @@ impl Tools {
     /// Uses a PCA basis from a file for every picture.
     pub fn use_basis(&mut self, shared: &mut Shared, origin: String, basis: Basis) {
         self.pca.use_basis(shared, origin, basis);
+    }
+
+    /// Uses a probe from a file.
+    pub fn use_probe(&mut self, shared: &mut Shared, probe: Probe) {
+        self.probe.use_probe(shared, probe);
+        self.active = ToolKind::Probe;
     }
 
     /// Shows the map of a phrase.

@@ -101,7 +101,11 @@ fn every_tool_answers() {
     let patches = [&session.left, &session.right].map(|s| &s.features.features.patch);
     assert_eq!(result.nearest, matching::nearest(patches[0], patches[1], &Cancel::default()).unwrap());
 
-    let request = ForegroundRequest { picture: PictureId(1), features: Arc::clone(&session.left.features), mask: None };
+    let request = ForegroundRequest {
+        picture: PictureId(1),
+        features: Arc::clone(&session.left.features),
+        source: ForegroundSource::Automatic,
+    };
     match session.run(Command::Foreground(request)) {
         Outcome::Foreground { picture, mask } => assert_eq!((picture, mask.dim()), (PictureId(1), grid)),
         other => panic!("{other:?}"),
@@ -117,7 +121,8 @@ fn a_foreground_comes_from_a_mask_file() {
         let mask = ::image::GrayImage::from_fn(width, height, |x, _| ::image::Luma([if x < filled { 255 } else { 0 }]));
         mask.save(&path).unwrap();
         let features = Arc::clone(&session.left.features);
-        let request = ForegroundRequest { picture: PictureId(1), features, mask: Some(path.clone()) };
+        let request =
+            ForegroundRequest { picture: PictureId(1), features, source: ForegroundSource::Mask(path.clone()) };
         session.run(Command::Foreground(request))
     };
     let Outcome::Failed(failure) = read(90, 120, 90) else { panic!("another size") };

@@ -32,6 +32,8 @@ pub enum ForegroundKind {
     Painted,
     /// What a mask file covers.
     File,
+    /// What the probe does not take for its first class.
+    Probe,
 }
 
 impl ForegroundKind {
@@ -157,7 +159,9 @@ fn drawn(shared: &Shared, picture: PictureId) -> Option<&PatchMask> {
     match shared.placed.now().choices.kind(picture) {
         ForegroundKind::All => None,
         ForegroundKind::Painted => foregrounds.painted.get(&picture).map(|painted| &*painted.mask),
-        ForegroundKind::Automatic | ForegroundKind::File => foregrounds.answers.get(&picture)?.mask().map(Arc::as_ref),
+        ForegroundKind::Automatic | ForegroundKind::File | ForegroundKind::Probe => {
+            foregrounds.answers.get(&picture)?.mask().map(Arc::as_ref)
+        }
     }
 }
 

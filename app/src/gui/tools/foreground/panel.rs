@@ -13,12 +13,15 @@ use crate::gui::shared::Shared;
 pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     let before = shared.placed.now().choices.kind(picture);
     let mut kind = before;
-    let kinds = [
+    let has_probe = shared.probe.is_some() || kind == ForegroundKind::Probe;
+    let mut kinds = vec![
         (ForegroundKind::All, "All"),
-        (ForegroundKind::Automatic, "Automatic"),
+        // Five are a tight fit.
+        (ForegroundKind::Automatic, if has_probe { "Auto" } else { "Automatic" }),
         (ForegroundKind::Painted, "Painted"),
         (ForegroundKind::File, "File"),
     ];
+    kinds.extend(has_probe.then_some((ForegroundKind::Probe, "Probe")));
     controls::segments(ui, "Which patches count: all, or only the foreground", &mut kind, &kinds);
     if kind != before {
         choose(shared, picture, kind);
@@ -26,6 +29,10 @@ pub fn inspector(ui: &mut Ui, shared: &mut Shared, picture: PictureId) {
     match kind {
         ForegroundKind::All => {}
         ForegroundKind::Automatic => answer(ui, shared, picture, "What stands out from the picture's border"),
+        ForegroundKind::Probe if shared.probe.is_none() => {
+            ui.weak("All patches count until the Probe tool is taught");
+        }
+        ForegroundKind::Probe => answer(ui, shared, picture, "What the probe takes for another than its first class"),
         ForegroundKind::Painted => painted(ui, shared, picture),
         ForegroundKind::File => file(ui, shared, picture),
     }

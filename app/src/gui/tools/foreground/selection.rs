@@ -1,12 +1,11 @@
 //! The patches that count, asked of the worker or computed from what is painted.
 
 use std::collections::hash_map::Entry;
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use dinoscope_engine::analysis::foreground::PatchMask;
 use dinoscope_engine::cache::CachedFeatures;
-use dinoscope_engine::dispatch::{Command, ForegroundRequest, PictureId, RequestId};
+use dinoscope_engine::dispatch::{Command, ForegroundRequest, ForegroundSource, PictureId, RequestId};
 use dinoscope_engine::features::Geometry;
 
 use super::{ForegroundKind, Foregrounds};
@@ -46,9 +45,13 @@ pub fn patches(shared: &mut Shared, picture: PictureId, features: &Arc<CachedFea
             let painting = placed.foregrounds.get(&picture).unwrap_or(&nothing);
             painted(&mut shared.foregrounds, picture, painting, &features.geometry)
         }
-        ForegroundKind::Automatic => asked(shared, picture, features, None),
+        ForegroundKind::Automatic => asked(shared, picture, features, ForegroundSource::Automatic),
+        ForegroundKind::Probe => match shared.probe.clone() {
+            Some(probe) => asked(shared, picture, features, ForegroundSource::Probe(probe)),
+            None => Selection::All,
+        },
         ForegroundKind::File => match placed.choices.file(picture).cloned() {
-            Some(path) => asked(shared, picture, features, Some(path)),
+            Some(path) => asked(shared, picture, features, ForegroundSource::Mask(path)),
             None => Selection::All,
         },
     }
@@ -59,7 +62,7 @@ pub struct Answer {
     pub request: RequestId,
     /// Of these features; another model or size makes others.
     features: Weak<CachedFeatures>,
-    mask_file: Option<PathBuf>,
+    source: ForegroundSource,
     state: State,
 }
 
@@ -96,8 +99,8 @@ impl Answer {
         self.state = State::Failed(message);
     }
 
-    fn is_about(&self, features: &Arc<CachedFeatures>, mask_file: Option<&PathBuf>) -> bool {
-        self.features.ptr_eq(&Arc::downgrade(features)) && self.mask_file.as_ref() == mask_file
+    fn is_about(&self, features: &Arc<CachedFeatures>, source: &ForegroundSource) -> bool {
+        self.features.ptr_eq(&Arc::downgrade(features)) && self.source == *source
     }
 }
 
@@ -105,19 +108,19 @@ fn asked(
     shared: &mut Shared,
     picture: PictureId,
     features: &Arc<CachedFeatures>,
-    mask_file: Option<PathBuf>,
+    source: ForegroundSource,
 ) -> Selection {
     let known = shared.foregrounds.answers.get(&picture);
-    if let Some(answer) = known.filter(|answer| answer.is_about(features, mask_file.as_ref())) {
+    if let Some(answer) = known.filter(|answer| answer.is_about(features, &source)) {
         return match &answer.state {
             State::Pending => Selection::Pending,
             State::Arrived(mask) => Selection::Patches(Arc::clone(mask)),
             State::Failed(_) => Selection::All,
         };
     }
-    let request = ForegroundRequest { picture, features: Arc::clone(features), mask: mask_file.clone() };
+    let request = ForegroundRequest { picture, features: Arc::clone(features), source: source.clone() };
     let request = shared.send(Command::Foreground(request), "finding the foreground");
-    let answer = Answer { request, features: Arc::downgrade(features), mask_file, state: State::Pending };
+    let answer = Answer { request, features: Arc::downgrade(features), source, state: State::Pending };
     shared.foregrounds.answers.insert(picture, answer);
     Selection::Pending
 }
@@ -154,22 +157,7 @@ pub fn empty(geometry: &Geometry) -> PatchMask {
 
 /// Sets the patches whose centre lies under a dab; the same as [`Painting::patches`] when done for all dabs in turn.
 pub fn apply(mask: &mut PatchMask, geometry: &Geometry, dab: &Dab) {
-    let (rows, cols) = geometry.grid;
-    // First and last patch whose centre may lie within the radius, along one axis.
-    let reach = |centre: f32, patches: usize, pixels: usize| {
-        let patch = pixels as f32 / patches as f32;
-        let first = ((centre - dab.radius) / patch - 0.5).floor().max(0.0) as usize;
-        let last = ((centre + dab.radius) / patch + 0.5).ceil().max(0.0) as usize;
-        first..last.min(patches)
-    };
-    for row in reach(dab.centre.y, rows, geometry.covered.1) {
-        for col in reach(dab.centre.x, cols, geometry.covered.0) {
-            let (x, y) = geometry.pixel_from_patch(dinoscope_engine::features::Patch { row, col });
-            if (dab.centre.x - x as f32).hypot(dab.centre.y - y as f32) <= dab.radius {
-                mask[[row, col]] = !dab.erases;
-            }
-        }
-    }
+    dab.patches(geometry).for_each(|patch| mask[[patch.row, patch.col]] = !dab.erases);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod clusters;
 mod colours;
 mod components;
 mod exports;
-mod fading;
+pub mod fading;
 mod inputs;
 mod panel;
 mod settings;

@@ -24,6 +24,7 @@ impl Tracking {
         ui.vertical(|ui| self.object_list(ui, shared, picture));
         ui.add_space(8.0);
         ui.vertical(|ui| self.painting(ui, shared, picture));
+        ui.vertical(|ui| self.probe(ui, shared, picture));
         controls::section(ui, "From words", |ui| self.words(ui, shared, picture));
         ui.add_space(8.0);
         ui.vertical(|ui| self.following(ui, shared, picture));

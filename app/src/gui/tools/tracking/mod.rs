@@ -1,5 +1,6 @@
 //! Tracking: objects that are painted in one frame are followed through the clip.
 
+mod classes;
 mod edit;
 mod exports;
 mod frames;
@@ -15,6 +16,7 @@ mod words;
 use dinoscope_engine::dispatch::{Event, PictureId};
 use egui::{Color32, Painter, Ui};
 
+use self::classes::ProbedMask;
 use self::edit::{Pending, Stroke};
 use self::frames::{Drawn, Labels, Results};
 use self::settings::{Mode, Settings};
@@ -39,6 +41,7 @@ pub struct Tracking {
     drawn: Drawn,
     running: Option<RunningTrack>,
     asked_mask: Option<AskedMask>,
+    probed_mask: Option<ProbedMask>,
     /// First and last frame that are typed in for an object that is out of sight.
     absence: Option<(usize, usize)>,
 }
@@ -53,14 +56,20 @@ impl Tool for Tracking {
         self.settings.mode == Mode::Click && !self.running.is_some_and(|running| running.is_watched)
     }
 
+    fn wanted(&self, _shared: &Shared) -> Vec<PictureId> {
+        self.waits_for().into_iter().collect()
+    }
+
     fn receive(&mut self, shared: &mut Shared, event: &Event) {
         self.take(shared, event);
         self.take_mask(shared, event);
+        self.take_probed(shared, event);
     }
 
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
         self.results.forget_closed(|id| shared.documents.get(id).is_some());
         self.edit(ui, shared, views);
+        self.ask_probe(shared);
         for view in views {
             if self.stroke.as_ref().is_some_and(|stroke| stroke.picture == view.picture) {
                 continue;

@@ -1,17 +1,14 @@
 //! Masks of a frame out of phrases.
 
-use std::sync::Arc;
-
 use dinoscope_engine::dispatch::{Command, Detail, Event, Outcome, PictureId, RequestId, SegmentRequest};
 use dinoscope_engine::image::SizeRule;
 use dinoscope_engine::text::segment::SHORT_SIDE;
-use dinoscope_engine::text::{Labels, Mode, Templates, phrases};
+use dinoscope_engine::text::{Mode, Templates, phrases};
 use egui::{Button, TextEdit, Ui};
 
 use super::Tracking;
 use super::settings::Settings;
 use crate::gui::dinotxt;
-use crate::gui::masks::PaintedMap;
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
 
@@ -84,40 +81,13 @@ impl Tracking {
     pub(super) fn take_mask(&mut self, shared: &mut Shared, event: &Event) {
         let Some(asked) = self.asked_mask.take_if(|asked| asked.id == event.id) else { return };
         if let Outcome::Segmented(segmented) = &event.outcome {
-            self.paint_labels(shared, &asked, &segmented.labelled.labels);
-        }
-    }
-
-    fn paint_labels(&mut self, shared: &mut Shared, asked: &AskedMask, labels: &Labels) {
-        let Some(mut map) = self.map_to_paint(shared, asked.picture) else { return };
-        let areas = labels.areas(asked.phrases.len() + 1);
-        let is_there = |class: usize| asked.phrases[class].is_object && areas[class] > 0;
-        let found: Vec<usize> = (0..asked.phrases.len()).filter(|&class| is_there(class)).collect();
-        if found.is_empty() || (map.width, map.height) != (labels.width, labels.height) {
-            let sentence = "No place of this frame reaches the least score for these phrases: lower it";
-            shared.notices.info(sentence);
-            return;
-        }
-        let mut selected = None;
-        shared.placed.edit("mask from words", |placed| {
-            let masks = placed.clips.entry(asked.picture.document()).or_default();
-            let mut ids = vec![None; asked.phrases.len()];
-            for class in found {
-                ids[class] = masks.object_named(&asked.phrases[class].text);
+            let names = asked.phrases.into_iter().map(|phrase| phrase.is_object.then_some(phrase.text));
+            let names: Vec<Option<String>> = names.collect();
+            if !self.paint_classes(shared, asked.picture, &names, &segmented.labelled.labels, "mask from words") {
+                let sentence = "No place of this frame reaches the least score for these phrases: lower it";
+                shared.notices.info(sentence);
             }
-            for (value, &label) in map.ids.iter_mut().zip(&labels.data) {
-                // What was painted of these objects before is replaced.
-                if ids.contains(&Some(*value)) {
-                    *value = 0;
-                }
-                if let Some(Some(id)) = ids.get(usize::from(label)) {
-                    *value = *id;
-                }
-            }
-            selected = ids.into_iter().flatten().next();
-            masks.painted.insert(asked.picture.frame(), PaintedMap(Arc::new(map)));
-        });
-        self.selected = selected.unwrap_or(self.selected);
+        }
     }
 }
 
