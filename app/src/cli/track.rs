@@ -188,7 +188,7 @@ struct Done {
     frame: usize,
     picture: Arc<Picture>,
     labels: LabelMap,
-    tracked: Option<(PatchProbabilities, Geometry)>,
+    tracked: Option<(Arc<PatchProbabilities>, Geometry)>,
 }
 
 fn session(args: &TrackArgs, context: &Context, encoder: &Encoder, video: &Video) -> Result<Session> {
@@ -227,8 +227,8 @@ fn track(
     let stretch = Stretch { mask: 0, direction: Direction::Forward, last };
     session.track(&stretch, video, encoder, cancel, &mut |TrackedFrame { frame, picture, tracker }| {
         let geometry = *tracker.geometry();
-        let (Some(picture), Some(patches)) = (picture, tracker.patches(frame)) else { return Ok(()) };
-        send(Done { frame, picture, labels: patches.labels(&geometry), tracked: Some((patches.clone(), geometry)) })
+        let (Some(picture), Some(patches)) = (picture, tracker.patches(frame)?) else { return Ok(()) };
+        send(Done { frame, picture, labels: patches.labels(&geometry), tracked: Some((patches, geometry)) })
     })?;
     Ok(())
 }
@@ -239,7 +239,7 @@ fn record_all(
     bar: &ProgressBar,
 ) -> Result<(), dinoscope_engine::Error> {
     for Done { frame, picture, labels, tracked } in frames {
-        let tracked = tracked.as_ref().map(|(patches, geometry)| (patches, geometry));
+        let tracked = tracked.as_ref().map(|(patches, geometry)| (&**patches, geometry));
         let done = RecordFrame { frame, picture: &picture, labels: &labels, tracked };
         recorders.iter_mut().try_for_each(|recorder| recorder.add(&done))?;
         bar.inc(1);

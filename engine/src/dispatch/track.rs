@@ -10,7 +10,7 @@ use crate::encoder::Encoder;
 use crate::features::Geometry;
 use crate::image::{Filter, SizeRule};
 use crate::tracking::{
-    Direction, LabelMap, PatchProbabilities, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
+    ArchivedProbabilities, Direction, LabelMap, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
 };
 use crate::video::{Video, VideoOptions};
 use crate::{Progress, Result};
@@ -64,7 +64,7 @@ pub enum TrackGoal {
 #[derive(Clone, Debug)]
 pub struct TrackedLabels {
     /// How likely every patch belongs to each object.
-    pub patches: PatchProbabilities,
+    pub patches: ArchivedProbabilities,
     /// The object of every patch, `[rows * cols]`.
     pub labels: Vec<u8>,
     /// How patches and pixels lie over each other.
@@ -106,7 +106,7 @@ pub fn track(
         TrackGoal::Span(span) => session.missing(span),
         TrackGoal::From { frame, direction, last } => session.from_frame(frame, direction, last).into_iter().collect(),
     };
-    let kept = (0..request.clip.info.timeline.len()).filter(|&frame| session.tracker.patches(frame).is_some());
+    let kept = (0..request.clip.info.timeline.len()).filter(|&frame| session.tracker.is_known(frame));
     job.emit(Outcome::TrackingBegins { picture: document, kept: kept.collect() });
     let total: usize = stretches.iter().map(|stretch| session.targets(stretch).len()).sum();
     let mut video = Video::open(&request.clip.info.path, &VideoOptions::default())?;
@@ -129,8 +129,8 @@ fn follow(
 ) -> Result<()> {
     session.track(stretch, video, encoder, job.cancel(), &mut |TrackedFrame { frame, tracker, .. }| {
         let geometry = *tracker.geometry();
-        if let Some(patches) = tracker.patches(frame).cloned() {
-            let labels = patches.patch_labels(&geometry);
+        if let Some(patches) = tracker.tracked(frame).cloned() {
+            let labels = patches.read()?.patch_labels(&geometry);
             let tracked = Arc::new(TrackedLabels { patches, labels, geometry });
             job.emit(Outcome::Tracked { picture: document.at_frame(frame), tracked });
         }

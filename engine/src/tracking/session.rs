@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use super::{Direction, FrameFeatures, LabelMap, Stretch, Tracker, TrackingOptions};
+use super::{Direction, FrameFeatures, LabelMap, ProbabilityArchive, Stretch, Tracker, TrackingOptions};
 use crate::analysis::unit;
 use crate::encoder::Encoder;
 use crate::features::FeatureGrid;
@@ -17,6 +17,9 @@ use crate::{Cancel, Error, Result};
 
 /// Encoded frames that wait to be propagated to.
 const AHEAD: usize = 2;
+
+/// Memory for what was tracked, in bytes: hundreds of frames.
+const ARCHIVE: usize = 64 << 20;
 
 /// How the frames of a clip are encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +32,8 @@ pub struct SessionSettings {
     pub normalisation: Normalisation,
     /// Memory for features, in bytes.
     pub memory: usize,
-    /// Disk for features beyond that, in bytes.
+    /// Disk for features beyond that, in bytes. 0: what was tracked long ago is forgotten too, as suits a clip that is
+    /// gone through once.
     pub disk: u64,
 }
 
@@ -60,7 +64,9 @@ impl Session {
         let SessionSettings { size, filter, normalisation, memory, disk } = *settings;
         let preprocessing = Preprocessing { size, filter, normalisation };
         let geometry = preprocessing.geometry(info.width, info.height, stride)?;
-        Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), tracker: Tracker::new(geometry, options) })
+        let archive = if disk > 0 { ProbabilityArchive::new(ARCHIVE) } else { ProbabilityArchive::forgetful(ARCHIVE) };
+        let tracker = Tracker::new(geometry, options, archive);
+        Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), tracker })
     }
 
     /// Takes the masks and absent ranges as they are now; what they leave valid stays tracked.

@@ -6,7 +6,7 @@ mod sequences;
 
 use std::sync::Arc;
 
-use super::{Direction, LabelMap, Stretch, Tracker, TrackingOptions};
+use super::{Direction, LabelMap, PatchProbabilities, ProbabilityArchive, Stretch, Tracker, TrackingOptions};
 use crate::Cancel;
 use crate::analysis::propagation::PropagationOptions;
 use crate::analysis::propagation::tests::Random;
@@ -72,4 +72,17 @@ impl Clip {
 /// Small enough that a frame of the test clips has patches that are no neighbours.
 fn options(context: usize) -> TrackingOptions {
     TrackingOptions { context, propagation: PropagationOptions { radius: 2.5, topk: 3, temperature: 0.2 } }
+}
+
+/// With room for a few frames in memory.
+fn new_tracker(geometry: Geometry, options: TrackingOptions) -> Tracker {
+    Tracker::new(geometry, options, ProbabilityArchive::new(1_000))
+}
+
+fn patches_of(tracker: &Tracker, frame: usize) -> Option<Arc<PatchProbabilities>> {
+    tracker.patches(frame).expect("readable")
+}
+
+fn labels_of(tracker: &Tracker, frame: usize) -> Option<LabelMap> {
+    tracker.labels(frame).expect("readable")
 }
