@@ -16,7 +16,8 @@ use dinoscope_engine::features::Geometry;
 use dinoscope_engine::image::{Filter, Picture, Preprocessing, SizeRule};
 use dinoscope_engine::tracking::record::{RecordFrame, RecordKind, RecordedClip, Recorder, recorder};
 use dinoscope_engine::tracking::{
-    Direction, LabelMap, PatchProbabilities, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
+    Direction, LabelMap, PatchProbabilities, Propagator, Session, SessionSettings, Stretch, TrackedFrame,
+    TrackingOptions,
 };
 use dinoscope_engine::video::{Video, VideoOptions};
 use indicatif::ProgressBar;
@@ -209,7 +210,7 @@ fn session(args: &TrackArgs, context: &Context, encoder: &Encoder, video: &Video
             temperature: args.temperature,
         },
     };
-    Ok(Session::new(video.info(), encoder.config().stride(), &settings, options)?)
+    Ok(Session::new(video.info(), encoder.config().stride(), &settings, options, Propagator::beside(encoder))?)
 }
 
 fn track(
@@ -225,7 +226,7 @@ fn track(
     let last = video.info().timeline.len().saturating_sub(1);
     send(Done { frame: 0, picture, labels, tracked: None })?;
     let stretch = Stretch { mask: 0, direction: Direction::Forward, last };
-    session.track(&stretch, video, encoder, cancel, &mut |TrackedFrame { frame, picture, tracker }| {
+    session.track(&stretch, video, encoder, cancel, &mut |TrackedFrame { frame, picture, tracker, .. }| {
         let geometry = *tracker.geometry();
         let (Some(picture), Some(patches)) = (picture, tracker.patches(frame)?) else { return Ok(()) };
         send(Done { frame, picture, labels: patches.labels(&geometry), tracked: Some((patches, geometry)) })

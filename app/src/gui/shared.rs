@@ -400,6 +400,10 @@ impl Shared {
                     }
                     continue;
                 }
+                Outcome::TrackingMoved { message } => {
+                    self.notices.error(&message, None);
+                    continue;
+                }
                 Outcome::Encoded { key, features, time } => {
                     let grid = features.geometry.grid;
                     self.last_encode = Some(LastEncode { model: Arc::clone(&key.model), grid, time });

@@ -8,9 +8,11 @@ use super::lane::Job;
 use super::{Clip, ModelChoice, Outcome, PictureId};
 use crate::encoder::Encoder;
 use crate::features::Geometry;
+use crate::gpu::Gpu;
 use crate::image::{Filter, SizeRule};
 use crate::tracking::{
-    ArchivedProbabilities, Direction, LabelMap, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
+    ArchivedProbabilities, Direction, LabelMap, Propagator, Session, SessionSettings, Stretch, TrackedFrame,
+    TrackingOptions,
 };
 use crate::video::{Video, VideoOptions};
 use crate::{Progress, Result};
@@ -82,6 +84,7 @@ pub struct Tracked {
 pub fn track(
     request: &TrackRequest,
     encoder: &mut Encoder,
+    gpu: Option<&Gpu>,
     before: &mut Option<Tracked>,
     job: &Job<'_>,
 ) -> Result<Outcome> {
@@ -96,7 +99,10 @@ pub fn track(
     let known = before.take().filter(|known| (known.document, known.settings) == (document, settings));
     let session = match known {
         Some(known) => known.session,
-        None => Session::new(&request.clip.info, encoder.config().stride(), &settings, request.options)?,
+        None => {
+            let stride = encoder.config().stride();
+            Session::new(&request.clip.info, stride, &settings, request.options, Propagator::new(gpu.cloned()))?
+        }
     };
     // Put back at once: what was tracked before an error stays.
     let session = &mut before.insert(Tracked { document, settings, session }).session;
@@ -127,7 +133,10 @@ fn follow(
     document: PictureId,
     (done, total): (&mut usize, usize),
 ) -> Result<()> {
-    session.track(stretch, video, encoder, job.cancel(), &mut |TrackedFrame { frame, tracker, .. }| {
+    session.track(stretch, video, encoder, job.cancel(), &mut |TrackedFrame { frame, tracker, moved, .. }| {
+        if let Some(message) = moved {
+            job.emit(Outcome::TrackingMoved { message });
+        }
         let geometry = *tracker.geometry();
         if let Some(patches) = tracker.tracked(frame).cloned() {
             let labels = patches.read()?.patch_labels(&geometry);

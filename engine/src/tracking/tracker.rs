@@ -21,8 +21,10 @@ use std::sync::Arc;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{ArchivedProbabilities, LabelMap, PatchProbabilities, ProbabilityArchive, TrackingError};
-use crate::analysis::propagation::{ContextFrame, PropagationOptions, propagate};
+use super::{
+    ArchivedProbabilities, LabelMap, PatchProbabilities, ProbabilityArchive, Propagator, SharedContext, TrackingError,
+};
+use crate::analysis::propagation::PropagationOptions;
 use crate::features::{FeatureGrid, Geometry};
 use crate::{Cancel, Result};
 
@@ -331,7 +333,7 @@ impl Tracker {
         Some(Step { frame, context, masks, tracked, classes, mask, direction, revision: self.revision })
     }
 
-    /// Takes what [`propagate`] made of a step, `[patches, classes]`. Returns whether it still counts: masks or options may have changed
+    /// Takes what a [`Propagator`] made of a step, `[patches, classes]`. Returns whether it still counts: masks or options may have changed
     /// meanwhile.
     ///
     /// # Panics
@@ -356,15 +358,16 @@ impl Tracker {
         true
     }
 
-    /// Tracks the next frame of a stretch on the processor: [`Self::next_step`], [`propagate`], [`Self::complete`]. `features` gives
+    /// Tracks the next frame of a stretch: [`Self::next_step`], [`Propagator::run`], [`Self::complete`]. `features` gives
     /// those of a frame, of length 1. Returns the frame; `None` when the stretch is done.
     ///
     /// # Errors
-    /// [`TrackingError::Grid`], and those of `features`, [`Step::probabilities`] and [`propagate`].
+    /// [`TrackingError::Grid`], and those of `features`, [`Step::probabilities`] and [`Propagator::run`].
     pub fn step(
         &mut self,
         stretch: &Stretch,
         mut features: impl FnMut(usize) -> Result<Arc<FeatureGrid>>,
+        propagator: &mut Propagator,
         cancel: &Cancel,
     ) -> Result<Option<usize>> {
         let Some(step) = self.next_step(stretch) else { return Ok(None) };
@@ -376,13 +379,13 @@ impl Tracker {
         };
         let target = checked(step.frame)?;
         let probabilities = step.probabilities()?;
-        let grids = step.context.iter().map(|&frame| checked(frame)).collect::<Result<Vec<_>>>()?;
-        let context: Vec<ContextFrame<'_>> = grids
+        let context = step
+            .context
             .iter()
             .zip(&probabilities)
-            .map(|(features, probabilities)| ContextFrame { features, probabilities })
-            .collect();
-        let propagated = propagate(&target, &context, &self.options.propagation, cancel)?;
+            .map(|(&frame, probabilities)| Ok(SharedContext { features: checked(frame)?, probabilities }))
+            .collect::<Result<Vec<_>>>()?;
+        let propagated = propagator.run(&target, &context, &self.options.propagation, cancel)?;
         let frame = step.frame;
         self.complete(step, propagated);
         Ok(Some(frame))

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::{Clip, labels_of, new_tracker, options, patches_of};
 use crate::analysis::propagation::tests::Random;
 use crate::features::FeatureGrid;
-use crate::tracking::{Direction, LabelMap, Stretch, Tracker, TrackingError};
+use crate::tracking::{Direction, LabelMap, Propagator, Stretch, Tracker, TrackingError};
 use crate::{Cancel, Error};
 
 fn clip(random: &mut Random) -> Clip {
@@ -192,7 +192,11 @@ fn another_size_is_refused() {
     assert!(matches!(error, TrackingError::Size { expected: (24, 20), got: (20, 24) }), "{error}");
     tracker.set_mask(0, clip.mask(&mut random, &[1])).expect("its size");
     let turned = Arc::new(FeatureGrid { rows: 6, cols: 5, data: clip.frames[0].data.clone() });
-    let error = tracker.step(&clip.forward(0), |_| Ok(Arc::clone(&turned)), &Cancel::default()).expect_err("turned");
+    let mut step = |features: &Arc<FeatureGrid>| {
+        let propagator = &mut Propagator::on_processor();
+        tracker.step(&clip.forward(0), |_| Ok(Arc::clone(features)), propagator, &Cancel::default())
+    };
+    let error = step(&turned).expect_err("turned");
     assert!(matches!(error, Error::Tracking(TrackingError::Grid { frame: 1, .. })), "{error}");
     assert!(tracker.next_step(&clip.forward(3)).is_none(), "no such mask");
 }
