@@ -25,6 +25,8 @@ pub struct ProbabilityArchive {
 
 struct Shelves {
     memory_budget: usize,
+    /// Frames that stay in memory in any case.
+    least: usize,
     memory: usize,
     /// Rises with every frame.
     last_id: u64,
@@ -57,19 +59,19 @@ impl ProbabilityArchive {
 
     /// As [`Self::new`], with the file in a folder of one's choice.
     pub fn in_folder(folder: PathBuf, memory: usize) -> Self {
-        Self::with(memory, Some(Spill::new(folder, u64::MAX)))
+        Self::with(memory, 1, Some(Spill::new(folder, u64::MAX)))
     }
 
-    /// Holds at most `memory` bytes, but the last frame in any case, and forgets what does not fit: for clips that are
-    /// gone through once.
-    pub fn forgetful(memory: usize) -> Self {
-        Self::with(memory, None)
+    /// Holds at most `memory` bytes, but the last `least` frames in any case, and forgets what does not fit: for clips
+    /// that are gone through once, where no context is longer than that.
+    pub fn forgetful(memory: usize, least: usize) -> Self {
+        Self::with(memory, least.max(1), None)
     }
 
-    fn with(memory_budget: usize, spill: Option<Spill>) -> Self {
+    fn with(memory_budget: usize, least: usize, spill: Option<Spill>) -> Self {
         let (sender, unused) = channel();
         let (in_memory, on_disk) = (BTreeMap::new(), BTreeMap::new());
-        let shelves = Shelves { memory_budget, memory: 0, last_id: 0, in_memory, on_disk, spill, unused };
+        let shelves = Shelves { memory_budget, least, memory: 0, last_id: 0, in_memory, on_disk, spill, unused };
         Self { shelves: Arc::new(Mutex::new(shelves)), unused: sender }
     }
 
@@ -137,7 +139,7 @@ impl Shelves {
         self.last_id += 1;
         self.memory += bytes(&probabilities);
         self.in_memory.insert(self.last_id, probabilities);
-        while self.memory > self.memory_budget && self.in_memory.len() > 1 && self.move_oldest() {}
+        while self.memory > self.memory_budget && self.in_memory.len() > self.least && self.move_oldest() {}
         self.last_id
     }
 
@@ -230,7 +232,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_loses_nothing() {
-        let archive = ProbabilityArchive::with(2 * 64, Some(Spill::full()));
+        let archive = ProbabilityArchive::with(2 * 64, 1, Some(Spill::full()));
         let kept = filled(&archive, 10);
         assert_eq!(archive.used(), (10 * 64, 0));
         assert_all(&kept);
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_forgetful_one_says_so() {
-        let archive = ProbabilityArchive::forgetful(3 * 64);
+        let archive = ProbabilityArchive::forgetful(3 * 64, 1);
         let kept = filled(&archive, 10);
         assert_eq!(archive.used(), (3 * 64, 0));
         assert!(
@@ -247,7 +249,9 @@ mod tests {
                 .all(|kept| { matches!(kept.read(), Err(crate::Error::Tracking(TrackingError::Forgotten))) })
         );
         assert_eq!(*kept[7].read().expect("in memory"), frame(7));
-        let large = ProbabilityArchive::forgetful(1);
-        assert_eq!(*filled(&large, 2)[1].read().expect("the last one stays"), frame(1));
+        let archive = ProbabilityArchive::forgetful(1, 4);
+        let kept = filled(&archive, 10);
+        assert!(kept[5].read().is_err());
+        assert!((6..10).all(|number| *kept[number].read().expect("the last four stay") == frame(number)));
     }
 }

@@ -73,7 +73,10 @@ impl Session {
         let SessionSettings { size, filter, normalisation, memory, disk } = *settings;
         let preprocessing = Preprocessing { size, filter, normalisation };
         let geometry = preprocessing.geometry(info.width, info.height, stride)?;
-        let archive = if disk > 0 { ProbabilityArchive::new(ARCHIVE) } else { ProbabilityArchive::forgetful(ARCHIVE) };
+        let archive = match disk {
+            0 => ProbabilityArchive::forgetful(ARCHIVE, options.context),
+            _ => ProbabilityArchive::new(ARCHIVE),
+        };
         let tracker = Tracker::new(geometry, options, archive);
         Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), propagator, tracker })
     }
