@@ -70,7 +70,7 @@ impl FrameFeatures {
     /// The features of a frame; `None` where they were never kept or are forgotten.
     ///
     /// # Errors
-    /// [`Error::Io`] where the temporary file cannot be read.
+    /// [`crate::Error::Io`] where the temporary file cannot be read.
     pub fn get(&mut self, frame: usize) -> Result<Option<Arc<FeatureGrid>>> {
         self.uses += 1;
         let Some(entry) = self.frames.get_mut(&frame) else { return Ok(None) };
