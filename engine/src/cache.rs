@@ -100,6 +100,12 @@ impl FeatureCache {
         keys.iter().for_each(|key| self.remove(key));
     }
 
+    /// Forgets features of one frame of a clip.
+    pub fn forget_frame(&mut self, frame: PictureId) {
+        let keys: Vec<FeatureKey> = self.entries.keys().filter(|key| key.picture == frame).cloned().collect();
+        keys.iter().for_each(|key| self.remove(key));
+    }
+
     /// Bytes kept.
     pub fn used(&self) -> usize {
         self.used

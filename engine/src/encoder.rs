@@ -54,6 +54,7 @@ pub struct Encoder {
     provenance: Provenance,
     /// For a model on a graphics device of wgpu.
     recovery: Option<Recovery>,
+    gpu: Option<Gpu>,
     moved: Option<String>,
 }
 
@@ -94,16 +95,17 @@ impl Encoder {
             (watch.progress)(Progress { stage, done: done as u64, total: Some(depth) });
         };
         let run = Run::watched(watch.cancel, &on_block);
+        let gpu = device.gpu().cloned();
         let Placed { backbone, device, dtype, recovery } = place(&weights, device, dtype, window, &run)?;
         begin("checking the weights");
         let sha256 = weights.sha256(watch.cancel)?;
         let provenance = Provenance { model: name, weights: sha256, device, dtype: dtype.name().to_owned() };
-        Ok(Self { recovery, ..Self::new(backbone, normalisation, provenance) })
+        Ok(Self { recovery, gpu, ..Self::new(backbone, normalisation, provenance) })
     }
 
     /// A model that is loaded already; `provenance` goes into every export.
     pub fn new(backbone: Box<dyn Backbone>, normalisation: Normalisation, provenance: Provenance) -> Self {
-        Self { backbone, normalisation, provenance, recovery: None, moved: None }
+        Self { backbone, normalisation, provenance, recovery: None, gpu: None, moved: None }
     }
 
     /// Architecture.
@@ -119,6 +121,11 @@ impl Encoder {
     /// For exports.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
+    }
+
+    /// The graphics device of wgpu that the model was put on.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
     }
 
     /// Preprocesses and runs one picture.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::analysis::AnalysisError;
+use crate::camera::CameraError;
 use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
 use crate::hub::HubError;
@@ -34,6 +35,9 @@ pub enum Error {
     /// A clip could not be read or written.
     #[error(transparent)]
     Video(#[from] VideoError),
+    /// A camera gives no pictures.
+    #[error(transparent)]
+    Camera(#[from] CameraError),
     /// A checkpoint could not be read, or is not a DINOv3 backbone.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

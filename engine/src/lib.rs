@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod backend;
 pub mod cache;
+pub mod camera;
 pub mod cancel;
 pub mod checkpoint;
 pub mod dispatch;

@@ -2,6 +2,7 @@
 //! counts) these tests fail.
 
 mod access;
+mod camera;
 mod canvas;
 mod drawing;
 mod fake;

@@ -16,7 +16,8 @@ use dinoscope_engine::features::Geometry;
 use dinoscope_engine::image::{Filter, Picture, Preprocessing, SizeRule};
 use dinoscope_engine::tracking::record::{RecordFrame, RecordKind, RecordedClip, Recorder, recorder};
 use dinoscope_engine::tracking::{
-    Direction, LabelMap, PatchProbabilities, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
+    Direction, LabelMap, PatchProbabilities, Propagator, Session, SessionSettings, Stretch, TrackedFrame,
+    TrackingOptions,
 };
 use dinoscope_engine::video::{Video, VideoOptions};
 use indicatif::ProgressBar;
@@ -188,7 +189,7 @@ struct Done {
     frame: usize,
     picture: Arc<Picture>,
     labels: LabelMap,
-    tracked: Option<(PatchProbabilities, Geometry)>,
+    tracked: Option<(Arc<PatchProbabilities>, Geometry)>,
 }
 
 fn session(args: &TrackArgs, context: &Context, encoder: &Encoder, video: &Video) -> Result<Session> {
@@ -209,7 +210,7 @@ fn session(args: &TrackArgs, context: &Context, encoder: &Encoder, video: &Video
             temperature: args.temperature,
         },
     };
-    Ok(Session::new(video.info(), encoder.config().stride(), &settings, options)?)
+    Ok(Session::new(video.info(), encoder.config().stride(), &settings, options, Propagator::beside(encoder))?)
 }
 
 fn track(
@@ -225,10 +226,10 @@ fn track(
     let last = video.info().timeline.len().saturating_sub(1);
     send(Done { frame: 0, picture, labels, tracked: None })?;
     let stretch = Stretch { mask: 0, direction: Direction::Forward, last };
-    session.track(&stretch, video, encoder, cancel, &mut |TrackedFrame { frame, picture, tracker }| {
+    session.track(&stretch, video, encoder, cancel, &mut |TrackedFrame { frame, picture, tracker, .. }| {
         let geometry = *tracker.geometry();
-        let (Some(picture), Some(patches)) = (picture, tracker.patches(frame)) else { return Ok(()) };
-        send(Done { frame, picture, labels: patches.labels(&geometry), tracked: Some((patches.clone(), geometry)) })
+        let (Some(picture), Some(patches)) = (picture, tracker.patches(frame)?) else { return Ok(()) };
+        send(Done { frame, picture, labels: patches.labels(&geometry), tracked: Some((patches, geometry)) })
     })?;
     Ok(())
 }
@@ -239,7 +240,7 @@ fn record_all(
     bar: &ProgressBar,
 ) -> Result<(), dinoscope_engine::Error> {
     for Done { frame, picture, labels, tracked } in frames {
-        let tracked = tracked.as_ref().map(|(patches, geometry)| (patches, geometry));
+        let tracked = tracked.as_ref().map(|(patches, geometry)| (&**patches, geometry));
         let done = RecordFrame { frame, picture: &picture, labels: &labels, tracked };
         recorders.iter_mut().try_for_each(|recorder| recorder.add(&done))?;
         bar.inc(1);

@@ -9,6 +9,7 @@ use dinoscope_engine::gpu::PictureTexture;
 use dinoscope_engine::image::Picture;
 use egui::TextureHandle;
 
+use super::live::LiveView;
 use super::player::Player;
 
 /// Where a document comes from, as a workspace remembers it.
@@ -20,13 +21,15 @@ pub enum Origin {
     Clip(PathBuf),
     /// A sample picture of that name.
     Sample(String),
-    /// The clipboard: gone when the program ends.
+    /// The clipboard, or a camera's frame that was kept: gone when the program ends.
     Clipboard,
+    /// A camera: its frames are gone at once.
+    Camera,
 }
 
 /// An open picture or clip.
 pub struct Document {
-    /// Its name among commands and features; of a clip, that of the frame that is shown.
+    /// Its name among commands and features; of a clip or camera, that of the frame that is shown.
     pub id: PictureId,
     /// For people: the file's name.
     pub name: String,
@@ -36,6 +39,8 @@ pub struct Document {
     pub content: Content,
     /// Where it is a clip that was opened.
     pub player: Option<Player>,
+    /// Where it is a camera.
+    pub live: Option<LiveView>,
     /// Of a clip that is being opened: first and last frame that are to be played, where not all are.
     pub span: Option<(usize, usize)>,
 }
@@ -76,8 +81,13 @@ impl Origin {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Clip(path) => Some(path),
-            Self::Sample(_) | Self::Clipboard => None,
+            Self::Sample(_) | Self::Clipboard | Self::Camera => None,
         }
+    }
+
+    /// Whether the same pixels can be read again.
+    pub fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Clipboard | Self::Camera)
     }
 }
 
@@ -123,7 +133,7 @@ impl Documents {
     pub fn add(&mut self, name: String, origin: Origin) -> PictureId {
         let id = PictureId(self.next);
         self.next += 1;
-        self.all.push(Document { id, name, origin, content: Content::Loading, player: None, span: None });
+        self.all.push(Document { id, name, origin, content: Content::Loading, player: None, live: None, span: None });
         if self.active.is_none() {
             self.active = Some(id);
         }
@@ -153,6 +163,14 @@ impl Documents {
     /// The picture of that name, or the clip that a frame of that name belongs to.
     pub fn get(&self, id: PictureId) -> Option<&Document> {
         self.all.iter().find(|document| document.is(id))
+    }
+
+    /// Whether a picture is open: of a camera, whether it is the frame that is shown or the one that comes next.
+    pub fn is_open(&self, id: PictureId) -> bool {
+        self.get(id).is_some_and(|document| match &document.live {
+            None => true,
+            Some(live) => document.id == id || live.coming().is_some_and(|coming| coming.picture == id),
+        })
     }
 
     /// For changing it.
@@ -250,7 +268,7 @@ impl Documents {
         let mut bytes: usize = self.all.iter().filter_map(Document::loaded).map(Loaded::bytes).sum();
         let mut oldest: Vec<(Instant, usize)> = Vec::new();
         if bytes > budget {
-            let may_rest = |document: &Document| document.origin != Origin::Clipboard && !kept(document.id);
+            let may_rest = |document: &Document| document.origin.is_lasting() && !kept(document.id);
             let loaded = self.all.iter().enumerate().filter(|(_, document)| may_rest(document));
             oldest = loaded.filter_map(|(place, document)| Some((document.loaded()?.seen, place))).collect();
             oldest.sort();

@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use dinoscope_engine::analysis::pca::Basis;
+use dinoscope_engine::camera::{CameraInfo, Cameras};
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::output::write_atomically;
@@ -37,6 +38,8 @@ pub enum Errand {
     Paste(Arc<ColorImage>),
     /// Thumbnails of the sample pictures.
     Samples,
+    /// List the cameras.
+    Cameras(Arc<dyn Cameras>),
     /// Write a file of this text, which is made there.
     Write(PathBuf, Box<dyn FnOnce() -> String + Send>),
 }
@@ -68,6 +71,8 @@ pub enum Report {
     Pasted(Picture),
     /// [`Errand::Samples`]: the sample's place, and its thumbnail.
     Sample(usize, ColorImage),
+    /// [`Errand::Cameras`]: those there are, or why none can be listed.
+    Cameras(Result<Vec<CameraInfo>, String>),
     /// [`Errand::Write`] failed: one sentence.
     NotWritten(String),
 }
@@ -161,6 +166,7 @@ fn done(errand: Errand, report: &mut dyn FnMut(Report)) {
             }
         }
         Errand::Samples => samples::thumbnails().for_each(|(place, image)| report(Report::Sample(place, image))),
+        Errand::Cameras(cameras) => report(Report::Cameras(cameras.list().map_err(|error| error.to_string()))),
         Errand::Write(path, text) => {
             let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
             let written = made.map_err(|error| error.to_string()).and_then(|()| {

@@ -9,6 +9,7 @@ mod dinotxt;
 mod documents;
 mod errands;
 mod files;
+mod live;
 mod masks;
 mod notices;
 mod openings;
@@ -32,7 +33,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use anyhow::{Result, anyhow};
 use eframe::egui_wgpu::WgpuConfiguration;
 
-pub use app::{App, Launch, ModelLoader, Rescue, RescueSlot};
+pub use app::{App, CameraList, Launch, ModelLoader, Rescue, RescueSlot};
 pub use device::wgpu_setup;
 pub use dialogs::{Answer, AskPerson, Question, QuestionKind};
 

@@ -1,5 +1,6 @@
 //! What all parts of the window share: pictures, features, what is placed, what runs, what went wrong.
 
+mod cameras;
 mod clips;
 
 use std::collections::{BTreeMap, HashSet};
@@ -21,6 +22,7 @@ use super::canvas::Canvas;
 use super::dialogs::{Purpose, Question};
 use super::dinotxt::Dinotxt;
 use super::documents::{Content, Documents, Loaded, Origin};
+use super::live::CameraPort;
 use super::notices::Notices;
 use super::openings::Openings;
 use super::overlay::PicturePainter;
@@ -67,6 +69,8 @@ pub struct Shared {
     pub notices: Notices,
     /// What is remembered from one start to the next.
     pub settings: Settings,
+    /// How cameras are reached; `None` where this build or system has no way to.
+    pub cameras: Option<CameraPort>,
     /// Draws pictures.
     pub painter: PicturePainter,
     /// Whether a text field had the focus when the frame before ended: keys are for it, that which ends typing too.
@@ -156,6 +160,7 @@ impl Shared {
             canvas: Canvas::default(),
             notices: Notices::default(),
             settings,
+            cameras: None,
             painter,
             is_typing: false,
             running: BTreeMap::new(),
@@ -200,6 +205,11 @@ impl Shared {
                 Some(sample) => sample.source(),
                 None => return,
             },
+            Origin::Camera => {
+                document.content = Content::Loading;
+                self.switch_camera(id, true);
+                return;
+            }
             Origin::Clipboard => return,
         };
         document.content = Content::Loading;
@@ -407,6 +417,10 @@ impl Shared {
                     if info.choice == *self.model.choice {
                         self.model.state = ModelState::Ready(info);
                     }
+                    continue;
+                }
+                Outcome::TrackingMoved { message } => {
+                    self.notices.error(&message, None);
                     continue;
                 }
                 Outcome::Encoded { key, features, time } => {

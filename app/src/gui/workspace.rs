@@ -79,9 +79,9 @@ pub struct Read {
 }
 
 impl Workspace {
-    /// What is open now. Pictures from the clipboard have no file and are left out.
+    /// What is open now. Pictures from the clipboard and cameras have no file and are left out.
     pub fn of(documents: &Documents, placed: &Placed, camera: &Camera) -> Self {
-        let kept = || documents.iter().filter(|document| document.origin != Origin::Clipboard);
+        let kept = || documents.iter().filter(|document| document.origin.is_lasting());
         let positions = kept().enumerate().filter_map(|(place, document)| {
             let player = document.player.as_ref()?;
             let span = player.is_cut().then(|| player.span().into_inner());
@@ -136,7 +136,7 @@ impl Workspace {
             Origin::File(path) => !path.is_file(),
             Origin::Clip(path) => !path.exists(),
             Origin::Sample(name) => samples::find(name).is_none(),
-            Origin::Clipboard => true,
+            Origin::Clipboard | Origin::Camera => true,
         };
         let gone = workspace.pictures.iter().enumerate().filter(|(_, origin)| is_gone(origin));
         let vanished = gone.map(|(place, _)| place).collect();
@@ -171,6 +171,7 @@ impl Read {
             Origin::File(path) | Origin::Clip(path) => path.display().to_string(),
             Origin::Sample(name) => name.clone(),
             Origin::Clipboard => "a picture from the clipboard".to_owned(),
+            Origin::Camera => "a camera".to_owned(),
         };
         match places.as_slice() {
             [] => None,

@@ -53,6 +53,14 @@ impl OpenDevice {
         })
     }
 
+    /// The device of wgpu, where it is one.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match self {
+            Self::Wgpu(gpu) => Some(gpu),
+            Self::Candle { .. } => None,
+        }
+    }
+
     fn cpu() -> Self {
         Self::Candle { device: Device::Cpu, name: "cpu".to_owned() }
     }

@@ -164,6 +164,12 @@ pub enum Outcome {
     Labelled(PictureId, Arc<Labelled>),
     /// [`super::Command::ClassMap`]
     ClassMap(Arc<ClassMap>),
+    /// The graphics device has failed and the processor goes on with [`super::Command::Track`]. Not the last event of the
+    /// command.
+    TrackingMoved {
+        /// One sentence.
+        message: String,
+    },
     /// [`super::Command::Pca`]
     Pca {
         /// The basis the scores are made with.

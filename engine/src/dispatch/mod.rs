@@ -36,6 +36,8 @@ pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};
 pub use words::{ClassMap, ClassMapRequest, Detail, LabelRequest, Labelled, SegmentRequest, Segmented, WordsRequest};
 
+pub(crate) use files::{texture, thumbnail};
+
 pub use event::{Event, Failure, MatchResult, ModelInfo, Outcome, Remedy, StoredModel};
 
 use std::sync::Arc;

@@ -41,7 +41,7 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
         }
         Command::Track(request) => match loaded_as(loaded.as_mut(), &request.model) {
             Ok(model) => {
-                let result = track(request, &mut model.encoder, &mut tracked, job);
+                let result = track(request, &mut model.encoder, gpu.as_ref(), &mut tracked, job);
                 tell_move(model, job);
                 outcome(result)
             }

@@ -78,11 +78,14 @@ pub fn record_tracks(request: &TracksExport, path: &Path, job: &Job<'_>) -> Resu
             let (mut labels, tracked) = match frames.get(&frame) {
                 Some(FrameLabels::Painted(map)) => ((**map).clone(), None),
                 Some(FrameLabels::Tracked(tracked)) => {
-                    (tracked.patches.labels(&tracked.geometry), Some((&tracked.patches, &tracked.geometry)))
+                    let patches = tracked.patches.read()?;
+                    let labels = LabelMap::of_patches(&tracked.labels, &tracked.geometry);
+                    (labels, Some((patches, &tracked.geometry)))
                 }
                 None => (LabelMap::new(info.width, info.height, vec![0; info.width * info.height])?, None),
             };
             labels.ids.iter_mut().filter(|id| !is_recorded(**id)).for_each(|id| *id = 0);
+            let tracked = tracked.as_ref().map(|(patches, geometry)| (&**patches, *geometry));
             recorder.add(&RecordFrame { frame, picture: &picture, labels: &labels, tracked })
         })
     };

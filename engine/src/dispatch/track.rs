@@ -8,9 +8,11 @@ use super::lane::Job;
 use super::{Clip, ModelChoice, Outcome, PictureId};
 use crate::encoder::Encoder;
 use crate::features::Geometry;
+use crate::gpu::Gpu;
 use crate::image::{Filter, SizeRule};
 use crate::tracking::{
-    Direction, LabelMap, PatchProbabilities, Session, SessionSettings, Stretch, TrackedFrame, TrackingOptions,
+    ArchivedProbabilities, Direction, LabelMap, Propagator, Session, SessionSettings, Stretch, TrackedFrame,
+    TrackingOptions,
 };
 use crate::video::{Video, VideoOptions};
 use crate::{Progress, Result};
@@ -64,7 +66,7 @@ pub enum TrackGoal {
 #[derive(Clone, Debug)]
 pub struct TrackedLabels {
     /// How likely every patch belongs to each object.
-    pub patches: PatchProbabilities,
+    pub patches: ArchivedProbabilities,
     /// The object of every patch, `[rows * cols]`.
     pub labels: Vec<u8>,
     /// How patches and pixels lie over each other.
@@ -82,6 +84,7 @@ pub struct Tracked {
 pub fn track(
     request: &TrackRequest,
     encoder: &mut Encoder,
+    gpu: Option<&Gpu>,
     before: &mut Option<Tracked>,
     job: &Job<'_>,
 ) -> Result<Outcome> {
@@ -96,7 +99,10 @@ pub fn track(
     let known = before.take().filter(|known| (known.document, known.settings) == (document, settings));
     let session = match known {
         Some(known) => known.session,
-        None => Session::new(&request.clip.info, encoder.config().stride(), &settings, request.options)?,
+        None => {
+            let stride = encoder.config().stride();
+            Session::new(&request.clip.info, stride, &settings, request.options, Propagator::new(gpu.cloned()))?
+        }
     };
     // Put back at once: what was tracked before an error stays.
     let session = &mut before.insert(Tracked { document, settings, session }).session;
@@ -106,7 +112,7 @@ pub fn track(
         TrackGoal::Span(span) => session.missing(span),
         TrackGoal::From { frame, direction, last } => session.from_frame(frame, direction, last).into_iter().collect(),
     };
-    let kept = (0..request.clip.info.timeline.len()).filter(|&frame| session.tracker.patches(frame).is_some());
+    let kept = (0..request.clip.info.timeline.len()).filter(|&frame| session.tracker.is_known(frame));
     job.emit(Outcome::TrackingBegins { picture: document, kept: kept.collect() });
     let total: usize = stretches.iter().map(|stretch| session.targets(stretch).len()).sum();
     let mut video = Video::open(&request.clip.info.path, &VideoOptions::default())?;
@@ -127,10 +133,13 @@ fn follow(
     document: PictureId,
     (done, total): (&mut usize, usize),
 ) -> Result<()> {
-    session.track(stretch, video, encoder, job.cancel(), &mut |TrackedFrame { frame, tracker, .. }| {
+    session.track(stretch, video, encoder, job.cancel(), &mut |TrackedFrame { frame, tracker, moved, .. }| {
+        if let Some(message) = moved {
+            job.emit(Outcome::TrackingMoved { message });
+        }
         let geometry = *tracker.geometry();
-        if let Some(patches) = tracker.patches(frame).cloned() {
-            let labels = patches.patch_labels(&geometry);
+        if let Some(patches) = tracker.tracked(frame).cloned() {
+            let labels = patches.read()?.patch_labels(&geometry);
             let tracked = Arc::new(TrackedLabels { patches, labels, geometry });
             job.emit(Outcome::Tracked { picture: document.at_frame(frame), tracked });
         }

@@ -1,20 +1,36 @@
 //! Small pieces that all kernels of `shaders/analysis` need.
 
 use bytemuck::{NoUninit, Pod};
-use wgpu::util::DeviceExt;
 
 use super::{Gpu, GpuError};
 
-/// A compiled kernel; its layout is what the shader says.
+/// A compiled kernel, the only one of its shader; its layout is what the shader says.
 pub fn pipeline(gpu: &Gpu, label: &str, source: &str) -> wgpu::ComputePipeline {
-    let label = Some(label);
+    compiled(gpu, &module(gpu, label, source), label, None)
+}
+
+/// As [`pipeline`], for a shader with a kernel of each of these names.
+pub fn pipelines<const N: usize>(
+    gpu: &Gpu,
+    label: &str,
+    source: &str,
+    entries: [&str; N],
+) -> [wgpu::ComputePipeline; N] {
+    let module = module(gpu, label, source);
+    entries.map(|entry| compiled(gpu, &module, entry, Some(entry)))
+}
+
+fn module(gpu: &Gpu, label: &str, source: &str) -> wgpu::ShaderModule {
     let source = wgpu::ShaderSource::Wgsl(source.into());
-    let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+    gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source })
+}
+
+fn compiled(gpu: &Gpu, module: &wgpu::ShaderModule, label: &str, entry_point: Option<&str>) -> wgpu::ComputePipeline {
     gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label,
+        label: Some(label),
         layout: None,
-        module: &module,
-        entry_point: None,
+        module,
+        entry_point,
         compilation_options: wgpu::PipelineCompilationOptions {
             // Every thread writes its part before any is read.
             zero_initialize_workgroup_memory: false,
@@ -50,15 +66,23 @@ pub fn upload<T: NoUninit>(gpu: &Gpu, label: &str, numbers: &[T]) -> wgpu::Buffe
 }
 
 fn filled(gpu: &Gpu, label: &str, contents: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some(label), contents, usage })
+    // Not mapped at creation: that panics on a device that is lost.
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: contents.len() as u64,
+        usage: usage | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue.write_buffer(&buffer, 0, contents);
+    buffer
 }
 
-/// A new storage buffer that [`read`] reads.
+/// A new storage buffer of zeros that [`read`] reads.
 pub fn storage(gpu: &Gpu, label: &str, size: u64) -> wgpu::Buffer {
     gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
         size,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     })
 }

@@ -15,7 +15,7 @@ mod propagation;
 mod readback;
 mod similarity;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use device::{Gpu, GpuError, device_descriptor};
 pub use grid::ResidentGrid;

@@ -1,13 +1,13 @@
 //! Labels that move between resident grids: the host twin is [`crate::analysis::propagation::propagate`].
 
-use std::sync::mpsc;
+use std::time::Instant;
 
-use bytemuck::{NoUninit, Pod, Zeroable};
+use bytemuck::{Pod, Zeroable};
 use ndarray::Array2;
-use wgpu::util::DeviceExt;
 
+use super::compute::{bind, pipelines, read, storage, uniform, upload};
 use super::grid::{self, Chunk, ResidentGrid};
-use super::{Gpu, GpuError};
+use super::{Gpu, GpuError, Pace};
 use crate::analysis::AnalysisError;
 use crate::analysis::propagation::PropagationOptions;
 use crate::backend::cpu::neighbours::Disc;
@@ -16,14 +16,14 @@ use crate::{Cancel, Result};
 /// Patches along a side of what a workgroup has of the target. Keep in sync with `SIDE` in
 /// `shaders/analysis/propagate.wgsl`.
 const SIDE: usize = 8;
+/// Rows of the context that are looked at in one step. Keep in sync with `CONTEXT_ROWS` there.
+const ROWS: usize = 4;
 /// Patches of a workgroup of `mixture`.
 const MIXED_AT_ONCE: usize = 64;
 /// Neighbours that may be asked for: each is put in its place in a list, one after the other.
 const MOST_NEIGHBOURS: usize = 64;
 /// Turns of all loops of a thread in one dispatch of a software device: Mesa's llvmpipe stops at 65,535 without a word.
 const SOFTWARE_TURNS: usize = 40_000;
-/// Multiplications with addition in one submission: a slow GPU lets frames of the window in between.
-const WORK_AT_ONCE: usize = 20_000_000_000;
 
 /// A frame on the device whose labels are known.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub struct ResidentContext<'a> {
 pub struct PropagationPipeline {
     neighbours: wgpu::ComputePipeline,
     mixture: wgpu::ComputePipeline,
+    /// Learnt from one frame to the next.
+    pace: Pace,
 }
 
 /// Keep in sync with `Search` in `shaders/analysis/propagate.wgsl`.
@@ -88,35 +90,19 @@ struct Found {
 impl PropagationPipeline {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Self {
-        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("propagation"),
-            source: wgpu::ShaderSource::Wgsl(include_str!("../../../shaders/analysis/propagate.wgsl").into()),
-        });
-        let pipeline = |entry| {
-            gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(entry),
-                layout: None,
-                module: &module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every thread writes its part before any is read.
-                    zero_initialize_workgroup_memory: false,
-                    ..wgpu::PipelineCompilationOptions::default()
-                },
-                cache: None,
-            })
-        };
-        Self { neighbours: pipeline("neighbours"), mixture: pipeline("mixture") }
+        let source = include_str!("../../../shaders/analysis/propagate.wgsl");
+        let [neighbours, mixture] = pipelines(gpu, "propagation", source, ["neighbours", "mixture"]);
+        Self { neighbours, mixture, pace: Pace::default() }
     }
 
     /// The class probabilities of every patch of `target`, `[patches, classes]`, as the host twin gives them for features in half
-    /// precision. Waits for the device.
+    /// precision. Waits for the device; work is cut so that frames of the window come between.
     ///
     /// # Errors
     /// As the host twin; [`AnalysisError::Option`] for a `topk` above 64 too, which only the host takes; [`GpuError`] where
     /// the device has no room or fails.
     pub fn run(
-        &self,
+        &mut self,
         gpu: &Gpu,
         target: &ResidentGrid,
         context: &[ResidentContext<'_>],
@@ -155,73 +141,38 @@ impl PropagationPipeline {
             scale: grid::SCALE.powi(-2),
         };
         let probabilities: Vec<f32> = context.iter().flat_map(|frame| frame.probabilities).copied().collect();
-        let work = disc.patches() * patches * target.dim * context.len();
         let bytes = (context.len() * Found::bytes(&search)) as u64;
-        gpu.guarded("the neighbours", bytes, || {
-            let half_widths = filled(gpu, &half_widths, wgpu::BufferUsages::STORAGE);
-            let probabilities = filled(gpu, &probabilities, wgpu::BufferUsages::STORAGE);
+        let (half_widths, probabilities, found) = gpu.guarded("the neighbours", bytes, || {
             let found: Vec<Found> = context.iter().map(|_| Found::new(gpu, &search)).collect();
-            let frames_at_once = (WORK_AT_ONCE * context.len() / work.max(1)).clamp(1, context.len());
-            for (batch, frames) in context.chunks(frames_at_once).enumerate() {
-                if cancel.is_cancelled() {
-                    break;
-                }
-                let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                pass.set_pipeline(&self.neighbours);
-                for (i, frame) in frames.iter().enumerate() {
-                    let index = batch * frames_at_once + i;
-                    let search = SearchUniforms { frame: index as u32, ..search };
-                    let shared = [&half_widths, &probabilities];
-                    self.search(gpu, &mut pass, search, (target, frame.features), shared, &found[index]);
-                }
-                drop(pass);
-                gpu.queue.submit([encoder.finish()]);
-            }
-            self.mix(gpu, &search, &found, &probabilities, options)
-        })
-        .map(|result| {
-            cancel.check()?;
-            let mixed = result.read(gpu)?;
-            Ok(Array2::from_shape_vec((patches, classes), mixed).expect("one row per patch"))
-        })?
-    }
-
-    /// Records the search through one context frame.
-    fn search(
-        &self,
-        gpu: &Gpu,
-        pass: &mut wgpu::ComputePass<'_>,
-        search: SearchUniforms,
-        (target, context): (&ResidentGrid, &ResidentGrid),
-        [half_widths, probabilities]: [&wgpu::Buffer; 2],
-        found: &Found,
-    ) {
-        let workgroups = [search.cols, search.rows].map(|n| n.div_ceil(SIDE as u32));
-        for (target_first, target) in chunks(target) {
-            for (context_first, context) in chunks(context) {
-                for from_row in (0..search.rows).step_by(rows_at_once(gpu, &search)) {
-                    let uniforms = SearchUniforms {
+            (upload(gpu, "rows of the disc", &half_widths), upload(gpu, "probabilities", &probabilities), found)
+        })?;
+        let work_per_row = (disc.patches() * patches * target.dim / rows) as u64;
+        let mut batch = Batch { pipeline: &self.neighbours, search, work_per_row, rows: 0, bind_groups: Vec::new() };
+        for (index, (frame, found)) in context.iter().zip(&found).enumerate() {
+            for (target_first, target) in chunks(target) {
+                for (context_first, context) in chunks(frame.features) {
+                    let search = SearchUniforms {
                         target_first,
                         target_patches: target.patches as u32,
                         context_first,
                         context_patches: context.patches as u32,
-                        from_row,
-                        end_row: search.rows.min(from_row + rows_at_once(gpu, &search) as u32),
+                        frame: index as u32,
                         ..search
                     };
-                    let uniforms = filled(gpu, &[uniforms], wgpu::BufferUsages::UNIFORM);
                     let Found { list, states, tie_sums } = found;
-                    let (target, context) = (&target.features, &context.features);
-                    let buffers = [&uniforms, target, context, half_widths, probabilities, list, states, tie_sums];
-                    pass.set_bind_group(0, &bind(gpu, &self.neighbours, buffers), &[]);
-                    pass.dispatch_workgroups(workgroups[0], workgroups[1], 1);
+                    let shared = [&half_widths, &probabilities, list, states, tie_sums];
+                    batch.search(gpu, search, [&target.features, &context.features], shared, &mut self.pace, cancel)?;
                 }
             }
         }
+        batch.submit(gpu, &mut self.pace)?;
+        let mixed = gpu.guarded("the labels", 4 * (patches * classes) as u64, || {
+            self.mix(gpu, &search, &found, &probabilities, options)
+        })?;
+        Ok(Array2::from_shape_vec((patches, classes), read(gpu, &mixed)?).expect("one row per patch"))
     }
 
-    /// Submits the mean over all frames, and its way back.
+    /// Submits the mean over all frames.
     fn mix(
         &self,
         gpu: &Gpu,
@@ -229,7 +180,7 @@ impl PropagationPipeline {
         found: &[Found],
         probabilities: &wgpu::Buffer,
         options: &PropagationOptions,
-    ) -> Staged {
+    ) -> wgpu::Buffer {
         let patches = search.rows * search.cols;
         let uniforms = MixingUniforms {
             patches,
@@ -240,11 +191,11 @@ impl PropagationPipeline {
             temperature: options.temperature,
             padding: [0; 2],
         };
-        let uniforms = filled(gpu, &[uniforms], wgpu::BufferUsages::UNIFORM);
+        let uniforms = uniform(gpu, "mixing", &uniforms);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut joined = |of: fn(&Found) -> &wgpu::Buffer| {
             let size = of(&found[0]).size();
-            let all = storage(gpu, size * found.len() as u64);
+            let all = storage(gpu, "neighbours of all frames", size * found.len() as u64);
             for (i, found) in found.iter().enumerate() {
                 encoder.copy_buffer_to_buffer(of(found), 0, &all, i as u64 * size, size);
             }
@@ -253,26 +204,94 @@ impl PropagationPipeline {
         let lists = joined(|found| &found.list);
         let states = joined(|found| &found.states);
         let tie_sums = joined(|found| &found.tie_sums);
-        let mixed = storage(gpu, 4 * u64::from(patches * search.classes));
+        let mixed = storage(gpu, "labels", 4 * u64::from(patches * search.classes));
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_pipeline(&self.mixture);
         let buffers = [&uniforms, &lists, &states, &tie_sums, probabilities, &mixed];
-        pass.set_bind_group(0, &bind(gpu, &self.mixture, buffers), &[]);
+        let bind_group = bind(gpu, &self.mixture, buffers.map(wgpu::Buffer::as_entire_binding));
+        pass.set_bind_group(0, &bind_group, &[]);
         pass.dispatch_workgroups(patches.div_ceil(MIXED_AT_ONCE as u32), 1, 1);
         drop(pass);
-        Staged::submit(gpu, encoder, &mixed)
+        gpu.queue.submit([encoder.finish()]);
+        mixed
+    }
+}
+
+/// Searches that are submitted together.
+struct Batch<'a> {
+    pipeline: &'a wgpu::ComputePipeline,
+    search: SearchUniforms,
+    /// Of one context frame, in multiplications with addition.
+    work_per_row: u64,
+    /// Rows of context frames in it.
+    rows: usize,
+    /// One a dispatch.
+    bind_groups: Vec<wgpu::BindGroup>,
+}
+
+impl Batch<'_> {
+    /// Adds the search through some patches of a context frame for some of the target's; submits whenever that is
+    /// enough work.
+    fn search(
+        &mut self,
+        gpu: &Gpu,
+        search: SearchUniforms,
+        [target, context]: [&wgpu::Buffer; 2],
+        [half_widths, probabilities, list, states, tie_sums]: [&wgpu::Buffer; 5],
+        pace: &mut Pace,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let (all, at_most) = (search.rows as usize, rows_at_once(gpu, &search));
+        let mut next = 0;
+        while next < all {
+            cancel.check()?;
+            let fitting = (pace.work() / self.work_per_row.max(1)) as usize;
+            if self.rows > 0 && self.rows + ROWS > fitting {
+                self.submit(gpu, pace)?;
+                continue;
+            }
+            let band = (fitting.saturating_sub(self.rows) / ROWS * ROWS).clamp(ROWS, at_most).min(all - next);
+            let search = SearchUniforms { from_row: next as u32, end_row: (next + band) as u32, ..search };
+            let uniforms = uniform(gpu, "search", &search);
+            let buffers = [&uniforms, target, context, half_widths, probabilities, list, states, tie_sums];
+            self.bind_groups.push(bind(gpu, self.pipeline, buffers.map(wgpu::Buffer::as_entire_binding)));
+            self.rows += band;
+            next += band;
+        }
+        Ok(())
+    }
+
+    /// Does what is in it, and waits.
+    fn submit(&mut self, gpu: &Gpu, pace: &mut Pace) -> Result<(), GpuError> {
+        let start = Instant::now();
+        let [columns, rows] = [self.search.cols, self.search.rows].map(|n| n.div_ceil(SIDE as u32));
+        let submission = gpu.guarded("the neighbours", Found::bytes(&self.search) as u64, || {
+            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(self.pipeline);
+            for bind_group in self.bind_groups.drain(..) {
+                pass.set_bind_group(0, &bind_group, &[]);
+                pass.dispatch_workgroups(columns, rows, 1);
+            }
+            drop(pass);
+            gpu.queue.submit([encoder.finish()])
+        })?;
+        gpu.wait(&submission)?;
+        pace.learn(self.rows as u64 * self.work_per_row, start.elapsed());
+        self.rows = 0;
+        Ok(())
     }
 }
 
 /// Rows of the context in one dispatch.
 fn rows_at_once(gpu: &Gpu, search: &SearchUniforms) -> usize {
     if gpu.is_hardware() {
-        return search.rows as usize;
+        return (search.rows as usize).next_multiple_of(ROWS);
     }
     // Of a rectangle of 4 × 8 patches: a step of eight words loads six times and multiplies four times.
     let turns = search.words as usize / 8 * 12 + 50;
     let across = search.cols as usize / 8 + 1;
-    4 * (SOFTWARE_TURNS / (turns * across)).max(1)
+    ROWS * (SOFTWARE_TURNS / (turns * across)).max(1)
 }
 
 impl Found {
@@ -286,40 +305,8 @@ impl Found {
     }
 
     fn new(gpu: &Gpu, search: &SearchUniforms) -> Self {
-        let [list, states, tie_sums] = Self::sizes(search).map(|size| storage(gpu, size as u64));
+        let [list, states, tie_sums] = Self::sizes(search).map(|size| storage(gpu, "neighbours", size as u64));
         Self { list, states, tie_sums }
-    }
-}
-
-/// A result on its way to the host.
-struct Staged(wgpu::Buffer);
-
-impl Staged {
-    fn submit(gpu: &Gpu, mut encoder: wgpu::CommandEncoder, result: &wgpu::Buffer) -> Self {
-        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("probabilities"),
-            size: result.size(),
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
-        encoder.copy_buffer_to_buffer(result, 0, &staging, 0, result.size());
-        gpu.queue.submit([encoder.finish()]);
-        Self(staging)
-    }
-
-    fn read(self, gpu: &Gpu) -> Result<Vec<f32>, GpuError> {
-        let (sender, receiver) = mpsc::channel();
-        self.0.map_async(wgpu::MapMode::Read, .., move |mapped| {
-            // Nobody waits where the device was lost meanwhile.
-            let _ = sender.send(mapped.is_ok());
-        });
-        gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|_| GpuError::Lost)?;
-        match receiver.try_recv() {
-            Ok(true) => {}
-            _ => return Err(GpuError::Lost),
-        }
-        let bytes = self.0.get_mapped_range(..).map_err(|_| GpuError::Lost)?;
-        Ok(bytemuck::cast_slice(&bytes).to_vec())
     }
 }
 
@@ -354,33 +341,5 @@ fn chunks(grid: &ResidentGrid) -> impl Iterator<Item = (u32, &Chunk)> {
         let first = *next;
         *next += chunk.patches as u32;
         Some((first, chunk))
-    })
-}
-
-fn bind<const N: usize>(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, buffers: [&wgpu::Buffer; N]) -> wgpu::BindGroup {
-    let mut binding = 0..;
-    let entries = buffers.map(|buffer| wgpu::BindGroupEntry {
-        binding: binding.next().unwrap_or(0),
-        resource: buffer.as_entire_binding(),
-    });
-    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &entries,
-    })
-}
-
-fn filled<T: NoUninit>(gpu: &Gpu, content: &[T], usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    let contents = bytemuck::cast_slice(content);
-    gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some("propagation"), contents, usage })
-}
-
-/// Zeros.
-fn storage(gpu: &Gpu, size: u64) -> wgpu::Buffer {
-    gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("propagation"),
-        size,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
     })
 }

@@ -3,14 +3,14 @@
 mod compare;
 mod maps;
 mod pictures;
-mod propagation;
+pub(crate) mod propagation;
 mod shaders;
 
 use wgpu::PollType;
 
 use super::{Gpu, GpuError};
 
-fn gpu() -> Gpu {
+pub(crate) fn gpu() -> Gpu {
     Gpu::without_window().expect("a graphics adapter, a software one (lavapipe) at least")
 }
 

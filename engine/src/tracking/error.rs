@@ -41,4 +41,7 @@ pub enum TrackingError {
         /// Rows and columns.
         got: (usize, usize),
     },
+    /// A frame whose probabilities had to make room.
+    #[error("a frame that was tracked long ago is forgotten; track the clip again from its mask")]
+    Forgotten,
 }

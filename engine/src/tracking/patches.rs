@@ -85,9 +85,7 @@ impl PatchProbabilities {
 
     /// The id of every pixel.
     pub fn labels(&self, geometry: &Geometry) -> LabelMap {
-        let patches = self.patch_labels(geometry);
-        let (width, height) = geometry.picture;
-        LabelMap { width, height, ids: Screen::new(geometry).enlarge(&patches, 0) }
+        LabelMap::of_patches(&self.patch_labels(geometry), geometry)
     }
 
     /// How much every pixel belongs to an object, `[height, width]` of the picture, 0..=255; `None` for an object that
@@ -97,6 +95,14 @@ impl PatchProbabilities {
         let stretched = self.stretched(geometry);
         let patches: Vec<u8> = stretched.column(class).iter().map(|v| (v * 255.0).round() as u8).collect();
         Some(Screen::new(geometry).enlarge(&patches, 0))
+    }
+}
+
+impl LabelMap {
+    /// At the size of the picture, from the id of every patch, `[patches]`; background where no patch lies.
+    pub fn of_patches(patches: &[u8], geometry: &Geometry) -> Self {
+        let (width, height) = geometry.picture;
+        Self { width, height, ids: Screen::new(geometry).enlarge(patches, 0) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use super::{Direction, FrameFeatures, LabelMap, Stretch, Tracker, TrackingOptions};
+use super::{Direction, FrameFeatures, LabelMap, ProbabilityArchive, Propagator, Stretch, Tracker, TrackingOptions};
 use crate::analysis::unit;
 use crate::encoder::Encoder;
 use crate::features::FeatureGrid;
@@ -17,6 +17,9 @@ use crate::{Cancel, Error, Result};
 
 /// Encoded frames that wait to be propagated to.
 const AHEAD: usize = 2;
+
+/// Memory for what was tracked, in bytes: hundreds of frames.
+const ARCHIVE: usize = 64 << 20;
 
 /// How the frames of a clip are encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +32,8 @@ pub struct SessionSettings {
     pub normalisation: Normalisation,
     /// Memory for features, in bytes.
     pub memory: usize,
-    /// Disk for features beyond that, in bytes.
+    /// Disk for features beyond that, in bytes. 0: what was tracked long ago is forgotten too, as suits a clip that is
+    /// gone through once.
     pub disk: u64,
 }
 
@@ -37,6 +41,7 @@ pub struct SessionSettings {
 pub struct Session {
     preprocessing: Preprocessing,
     features: FrameFeatures,
+    propagator: Propagator,
     /// Masks, and what was tracked from them.
     pub tracker: Tracker,
 }
@@ -49,6 +54,8 @@ pub struct TrackedFrame<'a> {
     pub picture: Option<Arc<Picture>>,
     /// With what is known of it.
     pub tracker: &'a Tracker,
+    /// Once, that the graphics device has failed and the processor goes on: one sentence.
+    pub moved: Option<String>,
 }
 
 impl Session {
@@ -56,11 +63,22 @@ impl Session {
     ///
     /// # Errors
     /// [`crate::image::PictureError`] where the clip's frames do not fit the size rule.
-    pub fn new(info: &VideoInfo, stride: usize, settings: &SessionSettings, options: TrackingOptions) -> Result<Self> {
+    pub fn new(
+        info: &VideoInfo,
+        stride: usize,
+        settings: &SessionSettings,
+        options: TrackingOptions,
+        propagator: Propagator,
+    ) -> Result<Self> {
         let SessionSettings { size, filter, normalisation, memory, disk } = *settings;
         let preprocessing = Preprocessing { size, filter, normalisation };
         let geometry = preprocessing.geometry(info.width, info.height, stride)?;
-        Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), tracker: Tracker::new(geometry, options) })
+        let archive = match disk {
+            0 => ProbabilityArchive::forgetful(ARCHIVE, options.context),
+            _ => ProbabilityArchive::new(ARCHIVE),
+        };
+        let tracker = Tracker::new(geometry, options, archive);
+        Ok(Self { preprocessing, features: FrameFeatures::new(memory, disk), propagator, tracker })
     }
 
     /// Takes the masks and absent ranges as they are now; what they leave valid stays tracked.
@@ -145,10 +163,14 @@ impl Session {
         let Some(step) = self.tracker.next_step(stretch) else { return Ok(()) };
         let mut frames = step.context;
         frames.extend(self.targets(stretch));
-        let Self { preprocessing, features: store, tracker } = self;
+        let Self { preprocessing, features: store, propagator, tracker } = self;
         let (feed, fed) = sync_channel(AHEAD);
         thread::scope(|scope| {
-            let propagating = scope.spawn(move || propagate_all(tracker, stretch, &fed, cancel, take));
+            let propagating = scope.spawn(move || {
+                let tracked = propagate_all(tracker, propagator, stretch, &fed, cancel, take);
+                propagator.rest();
+                tracked
+            });
             let mut encoder =
                 FrameEncoder { encoder, preprocessing: *preprocessing, store, prepare: |grid| Ok(unit(grid)?) };
             let encoded = encoder.run(video, &frames, cancel, &mut |frame| {
@@ -164,6 +186,7 @@ impl Session {
 /// Takes features in the order of the frames; those of the context are kept as long as a step may ask for them.
 fn propagate_all(
     tracker: &mut Tracker,
+    propagator: &mut Propagator,
     stretch: &Stretch,
     fed: &Receiver<EncodedFrame>,
     cancel: &Cancel,
@@ -178,8 +201,8 @@ fn propagate_all(
         }
         held.retain(|known, _| step.context.contains(known) || *known == frame);
         let features = |frame: usize| held.get(&frame).cloned().ok_or(Error::Cancelled);
-        tracker.step(stretch, features, cancel)?;
-        take(TrackedFrame { frame, picture, tracker })?;
+        tracker.step(stretch, features, propagator, cancel)?;
+        take(TrackedFrame { frame, picture, tracker, moved: propagator.take_moved() })?;
     }
     Ok(())
 }

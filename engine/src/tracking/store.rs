@@ -1,15 +1,14 @@
 //! Features of a clip's frames, so that a model runs once per frame.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::spill::Spill;
+use crate::Result;
 use crate::features::FeatureGrid;
-use crate::{Error, Result};
 
 /// Features of length 1 by frame, within a memory budget; beyond it, those that were used longest ago wait in a
 /// temporary file as exact f32, which is gone with the store, whatever ends the program.
@@ -53,7 +52,7 @@ impl FrameFeatures {
 
     /// As [`Self::new`], with the file in a folder of one's choice.
     pub fn in_folder(folder: PathBuf, memory: usize, disk: u64) -> Self {
-        let spill = Spill { folder, file: None, budget: disk, end: 0, free: Vec::new(), is_full: false };
+        let spill = Spill::new(folder, disk);
         Self { memory_budget: memory, memory: 0, frames: HashMap::new(), uses: 0, spill }
     }
 
@@ -71,7 +70,7 @@ impl FrameFeatures {
     /// The features of a frame; `None` where they were never kept or are forgotten.
     ///
     /// # Errors
-    /// [`Error::Io`] where the temporary file cannot be read.
+    /// [`crate::Error::Io`] where the temporary file cannot be read.
     pub fn get(&mut self, frame: usize) -> Result<Option<Arc<FeatureGrid>>> {
         self.uses += 1;
         let Some(entry) = self.frames.get_mut(&frame) else { return Ok(None) };
@@ -80,8 +79,10 @@ impl FrameFeatures {
             return Ok(Some(Arc::clone(grid)));
         }
         let Some(place) = entry.on_disk else { return Ok(None) };
-        let grid =
-            Arc::new(self.spill.read(place, entry.shape).map_err(Error::io("read features from", &self.spill.folder))?);
+        let (rows, cols, dim) = entry.shape;
+        let numbers = self.spill.read(place, rows * cols * dim)?;
+        let data = Array2::from_shape_vec((rows * cols, dim), numbers).expect("as many as were written");
+        let grid = Arc::new(FeatureGrid { rows, cols, data });
         entry.in_memory = Some(Arc::clone(&grid));
         self.memory += entry.bytes();
         self.shrink(frame);
@@ -95,7 +96,7 @@ impl FrameFeatures {
 
     /// Bytes in memory, and in the file.
     pub fn used(&self) -> (usize, u64) {
-        (self.memory, self.spill.end)
+        (self.memory, self.spill.bytes())
     }
 
     /// Forgets all frames and removes the file.
@@ -111,7 +112,7 @@ impl FrameFeatures {
             self.memory -= entry.bytes();
         }
         if let Some(place) = entry.on_disk {
-            self.spill.free.push((place, entry.bytes() as u64));
+            self.spill.release(place, entry.bytes() as u64);
         }
     }
 
@@ -124,76 +125,12 @@ impl FrameFeatures {
             let Some(grid) = entry.in_memory.take() else { return };
             self.memory -= entry.bytes();
             if entry.on_disk.is_none() {
-                entry.on_disk = self.spill.write(&grid);
+                entry.on_disk = grid.data.as_standard_layout().as_slice().and_then(|numbers| self.spill.write(numbers));
             }
             if entry.on_disk.is_none() {
                 self.frames.remove(&frame);
             }
         }
-    }
-}
-
-/// The temporary file.
-#[derive(Debug)]
-struct Spill {
-    folder: PathBuf,
-    /// Made at the first use.
-    file: Option<File>,
-    budget: u64,
-    end: u64,
-    /// Places of forgotten frames, and their lengths.
-    free: Vec<(u64, u64)>,
-    /// Writing failed: only free places are written to from then on.
-    is_full: bool,
-}
-
-impl Spill {
-    /// Where the features lie from now on; `None` where there is no room.
-    fn write(&mut self, grid: &FeatureGrid) -> Option<u64> {
-        let features = grid.data.as_standard_layout();
-        let bytes: &[u8] = bytemuck::cast_slice(features.as_slice()?);
-        let len = bytes.len() as u64;
-        let reused = self.free.iter().position(|(_, free)| *free == len).map(|index| self.free.swap_remove(index).0);
-        let place = match reused {
-            Some(place) => place,
-            None if self.is_full || self.end + len > self.budget => return None,
-            None => self.end,
-        };
-        match self.write_at(place, bytes) {
-            Ok(()) => {
-                self.end = self.end.max(place + len);
-                Some(place)
-            }
-            Err(error) => {
-                log::warn!("features of frames cannot be kept in {}: {error}", self.folder.display());
-                self.is_full = true;
-                None
-            }
-        }
-    }
-
-    fn write_at(&mut self, place: u64, bytes: &[u8]) -> io::Result<()> {
-        if self.file.is_none() {
-            self.file = Some(tempfile::tempfile_in(&self.folder)?);
-        }
-        let mut file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        file.seek(SeekFrom::Start(place))?;
-        file.write_all(bytes)
-    }
-
-    fn read(&self, place: u64, (rows, cols, dim): (usize, usize, usize)) -> io::Result<FeatureGrid> {
-        let mut file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let mut data = Array2::<f32>::zeros((rows * cols, dim));
-        file.seek(SeekFrom::Start(place))?;
-        file.read_exact(bytemuck::cast_slice_mut(data.as_slice_mut().ok_or(io::ErrorKind::InvalidData)?))?;
-        Ok(FeatureGrid { rows, cols, data })
-    }
-
-    fn clear(&mut self) {
-        self.file = None;
-        self.end = 0;
-        self.free.clear();
-        self.is_full = false;
     }
 }
 
@@ -267,11 +204,9 @@ mod tests {
     #[test]
     fn a_full_disk_costs_frames_but_nothing_else() {
         let mut store = filled(2, 100);
-        // Reads like the file, and every write fails as on a full disk.
-        store.spill.file = Some(File::options().write(true).read(true).open("/dev/full").expect("always there"));
+        store.spill = Spill::full();
         store.insert(8, grid(8));
         assert_eq!(kept(&store), [0, 1, 2, 3, 4, 5, 7, 8], "6 could not be written");
-        assert!(store.spill.is_full);
         store.insert(9, grid(9));
         assert_eq!(store.get(9).expect("in memory"), Some(grid(9)));
     }

@@ -10,6 +10,9 @@
 //! So every tracked frame is a function of two masks, the options, the absent ranges and the features. A correction
 //! changes nothing but the frames that were tracked across it, up to the next mask in that direction: they are tracked
 //! again, from the corrected frame. Another anchor changes everything.
+//!
+//! Masks stay in memory; what was tracked lies in a [`ProbabilityArchive`], from which any of it can be read and gone on
+//! from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -18,8 +21,10 @@ use std::sync::Arc;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{LabelMap, PatchProbabilities, TrackingError};
-use crate::analysis::propagation::{ContextFrame, PropagationOptions, propagate};
+use super::{
+    ArchivedProbabilities, LabelMap, PatchProbabilities, ProbabilityArchive, Propagator, SharedContext, TrackingError,
+};
+use crate::analysis::propagation::PropagationOptions;
 use crate::features::{FeatureGrid, Geometry};
 use crate::{Cancel, Result};
 
@@ -92,12 +97,26 @@ pub struct Step {
     pub frame: usize,
     /// The frames that it is propagated from.
     pub context: Vec<usize>,
-    /// `[patches, classes]` of each frame of the context.
-    pub probabilities: Vec<Array2<f32>>,
+    /// Of the first frames of the context.
+    masks: Vec<Arc<PatchProbabilities>>,
+    /// Of the others.
+    tracked: Vec<ArchivedProbabilities>,
     classes: Vec<u8>,
     mask: usize,
     direction: Direction,
     revision: u64,
+}
+
+impl Step {
+    /// `[patches, classes]` of each frame of the context.
+    ///
+    /// # Errors
+    /// As [`ArchivedProbabilities::read`].
+    pub fn probabilities(&self) -> Result<Vec<Array2<f32>>> {
+        let masks = self.masks.iter().map(|mask| Ok(mask.for_classes(&self.classes)));
+        let tracked = self.tracked.iter().map(|tracked| Ok(tracked.read()?.for_classes(&self.classes)));
+        masks.chain(tracked).collect()
+    }
 }
 
 /// The state of a clip: masks, and what was tracked from them. Plain data: features, models and threads are the
@@ -109,6 +128,7 @@ pub struct Tracker {
     anchor: usize,
     keys: BTreeMap<usize, Key>,
     absent: BTreeMap<u8, Vec<RangeInclusive<usize>>>,
+    archive: ProbabilityArchive,
     /// Rises with every change that may make a [`Step`] out of date.
     revision: u64,
 }
@@ -117,16 +137,16 @@ pub struct Tracker {
 #[derive(Clone, Debug)]
 struct Key {
     labels: LabelMap,
-    patches: PatchProbabilities,
+    patches: Arc<PatchProbabilities>,
     /// The frames after it, in order.
-    forward: Vec<PatchProbabilities>,
+    forward: Vec<ArchivedProbabilities>,
     /// The frames before it, the nearest first.
-    backward: Vec<PatchProbabilities>,
+    backward: Vec<ArchivedProbabilities>,
 }
 
 impl Key {
     fn new(labels: LabelMap, geometry: &Geometry) -> Self {
-        let patches = PatchProbabilities::one_hot(&labels, geometry);
+        let patches = Arc::new(PatchProbabilities::one_hot(&labels, geometry));
         Self { labels, patches, forward: Vec::new(), backward: Vec::new() }
     }
 
@@ -137,14 +157,14 @@ impl Key {
         Some(Stretch { mask, direction, last })
     }
 
-    fn tracked(&self, direction: Direction) -> &Vec<PatchProbabilities> {
+    fn tracked(&self, direction: Direction) -> &Vec<ArchivedProbabilities> {
         match direction {
             Direction::Forward => &self.forward,
             Direction::Backward => &self.backward,
         }
     }
 
-    fn tracked_mut(&mut self, direction: Direction) -> &mut Vec<PatchProbabilities> {
+    fn tracked_mut(&mut self, direction: Direction) -> &mut Vec<ArchivedProbabilities> {
         match direction {
             Direction::Forward => &mut self.forward,
             Direction::Backward => &mut self.backward,
@@ -153,9 +173,9 @@ impl Key {
 }
 
 impl Tracker {
-    /// Of a clip whose frames all lie like that over their patches, without any mask.
-    pub fn new(geometry: Geometry, options: TrackingOptions) -> Self {
-        Self { geometry, options, anchor: 0, keys: BTreeMap::new(), absent: BTreeMap::new(), revision: 0 }
+    /// Of a clip whose frames all lie like that over their patches, without any mask. What is tracked goes into `archive`.
+    pub fn new(geometry: Geometry, options: TrackingOptions, archive: ProbabilityArchive) -> Self {
+        Self { geometry, options, anchor: 0, keys: BTreeMap::new(), absent: BTreeMap::new(), archive, revision: 0 }
     }
 
     /// How pixels and patches of the clip lie over each other.
@@ -268,7 +288,7 @@ impl Tracker {
                 let again = key.stretch(mask, direction);
                 let tracked = key.tracked_mut(direction);
                 let changed = (0..tracked.len()).find(|&i| {
-                    tracked[i].classes.contains(&object) && direction.advance(mask, i + 1).is_some_and(changes)
+                    tracked[i].classes().contains(&object) && direction.advance(mask, i + 1).is_some_and(changes)
                 });
                 if let Some(first) = changed {
                     tracked.truncate(first);
@@ -304,26 +324,23 @@ impl Tracker {
         }
         let classes: BTreeSet<u8> = anchor.patches.classes.iter().chain(&key.patches.classes).copied().collect();
         let classes: Vec<u8> = classes.into_iter().collect();
-        let recent = tracked.len().saturating_sub(self.options.context)..tracked.len();
-        let masks =
-            (mask != self.anchor).then_some((self.anchor, &anchor.patches)).into_iter().chain([(mask, &key.patches)]);
-        let recent = recent.filter_map(|i| Some((direction.advance(mask, i + 1)?, &tracked[i])));
-        let (context, probabilities) =
-            masks.chain(recent).map(|(f, patches)| (f, patches.for_classes(&classes))).unzip();
-        Some(Step { frame, context, probabilities, classes, mask, direction, revision: self.revision })
+        let anchor = (mask != self.anchor).then_some((self.anchor, anchor));
+        let (mut context, masks): (Vec<_>, Vec<_>) =
+            anchor.into_iter().chain([(mask, key)]).map(|(frame, key)| (frame, Arc::clone(&key.patches))).unzip();
+        let oldest = tracked.len().saturating_sub(self.options.context);
+        context.extend((oldest..tracked.len()).filter_map(|i| direction.advance(mask, i + 1)));
+        let tracked = tracked[oldest..].to_vec();
+        Some(Step { frame, context, masks, tracked, classes, mask, direction, revision: self.revision })
     }
 
-    /// Takes what [`propagate`] made of a step, `[patches, classes]`. Returns whether it still counts: masks or options may have changed
+    /// Takes what a [`Propagator`] made of a step, `[patches, classes]`. Returns whether it still counts: masks or options may have changed
     /// meanwhile.
     ///
     /// # Panics
     /// Where `propagated` has not the shape of the step's probabilities.
     pub fn complete(&mut self, step: Step, propagated: Array2<f32>) -> bool {
-        assert_eq!(
-            Some(propagated.dim()),
-            step.probabilities.first().map(Array2::dim),
-            "probabilities of another step"
-        );
+        let (rows, cols) = self.geometry.grid;
+        assert_eq!(propagated.dim(), (rows * cols, step.classes.len()), "probabilities of another step");
         if step.revision != self.revision {
             return false;
         }
@@ -336,20 +353,21 @@ impl Tracker {
         // What was tracked here from the other side gives way, with all that followed from it.
         self.cut(step.frame, step.direction.reverse());
         let Some(key) = self.keys.get_mut(&step.mask) else { return false };
-        key.tracked_mut(step.direction).push(patches);
+        key.tracked_mut(step.direction).push(self.archive.keep(patches));
         self.revision += 1;
         true
     }
 
-    /// Tracks the next frame of a stretch on the processor: [`Self::next_step`], [`propagate`], [`Self::complete`]. `features` gives
+    /// Tracks the next frame of a stretch: [`Self::next_step`], [`Propagator::run`], [`Self::complete`]. `features` gives
     /// those of a frame, of length 1. Returns the frame; `None` when the stretch is done.
     ///
     /// # Errors
-    /// [`TrackingError::Grid`], and those of `features` and [`propagate`].
+    /// [`TrackingError::Grid`], and those of `features`, [`Step::probabilities`] and [`Propagator::run`].
     pub fn step(
         &mut self,
         stretch: &Stretch,
         mut features: impl FnMut(usize) -> Result<Arc<FeatureGrid>>,
+        propagator: &mut Propagator,
         cancel: &Cancel,
     ) -> Result<Option<usize>> {
         let Some(step) = self.next_step(stretch) else { return Ok(None) };
@@ -360,36 +378,52 @@ impl Tracker {
             if got == expected { Ok(grid) } else { Err(TrackingError::Grid { frame, expected, got }.into()) }
         };
         let target = checked(step.frame)?;
-        let grids = step.context.iter().map(|&frame| checked(frame)).collect::<Result<Vec<_>>>()?;
-        let context: Vec<ContextFrame<'_>> = grids
+        let probabilities = step.probabilities()?;
+        let context = step
+            .context
             .iter()
-            .zip(&step.probabilities)
-            .map(|(features, probabilities)| ContextFrame { features, probabilities })
-            .collect();
-        let propagated = propagate(&target, &context, &self.options.propagation, cancel)?;
+            .zip(&probabilities)
+            .map(|(&frame, probabilities)| Ok(SharedContext { features: checked(frame)?, probabilities }))
+            .collect::<Result<Vec<_>>>()?;
+        let propagated = propagator.run(&target, &context, &self.options.propagation, cancel)?;
         let frame = step.frame;
         self.complete(step, propagated);
         Ok(Some(frame))
     }
 
     /// What is known of a frame's patches: its mask, or what was tracked.
-    pub fn patches(&self, frame: usize) -> Option<&PatchProbabilities> {
-        let key = self.keys.get(&frame).map(|key| &key.patches);
-        key.or_else(|| Direction::BOTH.into_iter().find_map(|direction| self.tracked(frame, direction)))
-    }
-
-    /// The object of every pixel of a frame: its mask as it was given, or what was tracked.
-    pub fn labels(&self, frame: usize) -> Option<LabelMap> {
+    ///
+    /// # Errors
+    /// As [`ArchivedProbabilities::read`].
+    pub fn patches(&self, frame: usize) -> Result<Option<Arc<PatchProbabilities>>> {
         match self.keys.get(&frame) {
-            Some(key) => Some(key.labels.clone()),
-            None => Some(self.patches(frame)?.labels(&self.geometry)),
+            Some(key) => Ok(Some(Arc::clone(&key.patches))),
+            None => self.tracked(frame).map(ArchivedProbabilities::read).transpose(),
         }
     }
 
-    /// What was tracked in that direction.
-    fn tracked(&self, frame: usize, direction: Direction) -> Option<&PatchProbabilities> {
-        let mask = self.origin(frame, direction)?;
-        self.keys[&mask].tracked(direction).get(frame.abs_diff(mask) - 1)
+    /// The object of every pixel of a frame: its mask as it was given, or what was tracked.
+    ///
+    /// # Errors
+    /// As [`ArchivedProbabilities::read`].
+    pub fn labels(&self, frame: usize) -> Result<Option<LabelMap>> {
+        match self.keys.get(&frame) {
+            Some(key) => Ok(Some(key.labels.clone())),
+            None => Ok(self.patches(frame)?.map(|patches| patches.labels(&self.geometry))),
+        }
+    }
+
+    /// Whether the frame has a mask or was tracked.
+    pub fn is_known(&self, frame: usize) -> bool {
+        self.keys.contains_key(&frame) || self.tracked(frame).is_some()
+    }
+
+    /// What came out for a frame without a mask.
+    pub fn tracked(&self, frame: usize) -> Option<&ArchivedProbabilities> {
+        Direction::BOTH.into_iter().find_map(|direction| {
+            let mask = self.origin(frame, direction)?;
+            self.keys[&mask].tracked(direction).get(frame.abs_diff(mask).checked_sub(1)?)
+        })
     }
 
     /// The mask from which a frame without one is tracked in that direction.

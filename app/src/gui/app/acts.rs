@@ -11,6 +11,7 @@ use super::App;
 use crate::gui::actions::Action;
 use crate::gui::canvas::CameraRequest;
 use crate::gui::dialogs::{Purpose, Question, QuestionKind, folder_of};
+use crate::gui::errands::Errand;
 use crate::gui::files;
 use crate::gui::notices::Offer;
 use crate::gui::panels::{export, filmstrip, menu, models};
@@ -48,6 +49,7 @@ impl App {
                     None => self.shared.notices.info("There is nothing to record yet"),
                 }
             }
+            Action::Play if shared.toggle_camera() => {}
             Action::Play
             | Action::NextFrame
             | Action::PreviousFrame
@@ -83,6 +85,10 @@ impl App {
             menu::Asked::OpenRecent(path) => self.look_at(vec![path], false),
             menu::Asked::ForgetRecent => self.shared.settings.recent.clear(),
             menu::Asked::OpenSample(place) => self.open_sample(place),
+            menu::Asked::Camera => {
+                let port = self.shared.cameras.as_ref();
+                port.into_iter().for_each(|port| self.errands.send(Errand::Cameras(Arc::clone(&port.cameras))));
+            }
             menu::Asked::Export(what) => self.export(context, what),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dinoscope_engine::camera::CameraInfo;
 use dinoscope_engine::dispatch::{Command, Export, PictureId, PictureSource};
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::tracking::{LabelMap, TrackingError};
@@ -97,12 +98,25 @@ impl App {
                     self.shared.documents.activate_once_read(id);
                 }
                 Report::Sample(place, image) => self.filmstrip.take_sample(place, image),
+                Report::Cameras(Ok(found)) => match found.as_slice() {
+                    [] => {
+                        self.shared.notices.error("No camera was found: connect one, then choose Camera… again", None)
+                    }
+                    [only] => self.look_through(only.clone()),
+                    _ => self.cameras = found,
+                },
+                Report::Cameras(Err(sentence)) => self.shared.notices.error(&sentence, None),
                 Report::NotWritten(sentence) => self.shared.notices.error(&sentence, None),
             }
         }
         if let Some((purpose, answer)) = self.dialogs.answer() {
             self.answered(purpose, answer);
         }
+    }
+
+    pub(super) fn look_through(&mut self, camera: CameraInfo) {
+        let id = self.shared.open_camera(camera);
+        self.shared.documents.activate_once_read(id);
     }
 
     fn answered(&mut self, purpose: Purpose, answer: Answer) {

@@ -142,7 +142,7 @@ impl App {
                     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
                 }
                 Origin::Sample(name) => name.clone(),
-                Origin::Clipboard => String::new(),
+                Origin::Clipboard | Origin::Camera => String::new(),
             };
             let is_there = !read.vanished.contains(&place);
             let id = is_there.then(|| self.shared.documents.add(name, origin.clone()));

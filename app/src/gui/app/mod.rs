@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dinoscope_engine::backend::{DeviceChoice, Dtype};
+use dinoscope_engine::camera::{self, CameraInfo, Cameras};
 use dinoscope_engine::dispatch::{Dispatcher, DispatcherConfig, Loader, ModelChoice, Outcome, PictureId, RequestId};
 use dinoscope_engine::encoder::{DEMO, ModelSource};
 use dinoscope_engine::gpu::Gpu;
@@ -20,15 +21,16 @@ use dinoscope_engine::image::SizeRule;
 use dinoscope_engine::text::TextCache;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Rect, ScrollArea, Ui};
 
-use super::actions;
+use super::actions::{self, Action};
 use super::device::{self, DeviceHealth};
 use super::dialogs::{AskPerson, Dialogs};
 use super::errands::{Errand, Errands};
+use super::live::CameraPort;
 use super::overlay::PicturePainter;
 use super::panels::drop_zone::{self, Hovering};
 use super::panels::filmstrip::{self, Filmstrip};
 use super::panels::models::Models;
-use super::panels::{about, export, help, menu, notices, rail, status, timeline};
+use super::panels::{about, cameras, export, help, menu, notices, rail, status, timeline};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::theme;
@@ -60,6 +62,8 @@ pub struct Launch {
     pub ask: AskPerson,
     /// How models are loaded; `None`: as everywhere.
     pub loader: Option<ModelLoader>,
+    /// The cameras; `None`: those that this build can reach.
+    pub cameras: Option<CameraList>,
     /// What the window before had to leave when its graphics device was lost.
     pub rescue: RescueSlot,
     /// For trying that: gives the graphics device up after this time.
@@ -73,6 +77,16 @@ pub struct ModelLoader(pub Loader);
 impl fmt::Debug for ModelLoader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ModelLoader")
+    }
+}
+
+/// Cameras in the place of the machine's: a test's.
+#[derive(Clone)]
+pub struct CameraList(pub Arc<dyn Cameras>);
+
+impl fmt::Debug for CameraList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CameraList")
     }
 }
 
@@ -104,6 +118,8 @@ pub struct App {
     has_left: bool,
     device_loss: Option<Instant>,
     hovering: Option<Hovering>,
+    /// Those to choose from, while somebody does.
+    cameras: Vec<CameraInfo>,
     is_help_open: bool,
     is_about_open: bool,
     shown: Vec<PictureId>,
@@ -152,13 +168,14 @@ impl App {
             tools: Tools::default(),
             models: Models::new(hub),
             filmstrip: Filmstrip::default(),
-            errands: Errands::new(wake),
+            errands: Errands::new(wake.clone()),
             dialogs: Dialogs::new(launch.ask),
             keeper,
             rescue: launch.rescue,
             has_left: false,
             device_loss: launch.device_loss.map(|after| Instant::now() + after),
             hovering: None,
+            cameras: Vec::new(),
             is_help_open: false,
             is_about_open: false,
             shown: Vec::new(),
@@ -166,6 +183,8 @@ impl App {
             pasted: 0,
         };
         app.shared.model.previous = fallback.map(Arc::new);
+        let cameras = launch.cameras.map(|CameraList(cameras)| cameras).or_else(camera::system);
+        app.shared.cameras = cameras.map(|cameras| CameraPort { cameras, wake: Arc::new(wake) });
         app.tools.active = tool;
         app.tools.restore(&tool_settings);
         for sentence in damage.into_iter().chain(device::missing(&render_state.adapter)) {
@@ -210,6 +229,9 @@ impl App {
                 _ => {}
             }
             self.tools.receive(&mut self.shared, &event);
+        }
+        if let Some(wait) = self.shared.follow_cameras(context, &self.shown, self.tools.current()) {
+            context.request_repaint_after(wait);
         }
         for error in self.health.take_errors() {
             self.shared.notices.error(&error, None);
@@ -298,6 +320,14 @@ impl eframe::App for App {
                 self.act(&context, action);
             }
         }
+        if let Some(picture) = self.shared.documents.active().filter(|it| it.live.is_some()).map(|it| it.id) {
+            let panel = Panel::bottom("camera").exact_size(cameras::HEIGHT);
+            match panel.show(ui, |ui| cameras::strip(ui, &self.shared, picture)).inner {
+                Some(cameras::Asked::Switch) => self.act(&context, Action::Play),
+                Some(cameras::Asked::Keep) => self.shared.keep_frame(picture),
+                None => {}
+            }
+        }
         Panel::left("rail").resizable(false).exact_size(theme::RAIL_WIDTH).show(ui, |ui| {
             if let Some(kind) = rail::show(ui, self.tools.active) {
                 self.tools.active = kind;
@@ -315,6 +345,9 @@ impl eframe::App for App {
         }
         help::show(&context, &mut self.is_help_open);
         about::show(&context, &mut self.is_about_open);
+        if let Some(camera) = cameras::choose(&context, &mut self.cameras) {
+            self.look_through(camera);
+        }
         if let Some(asked) = self.models.show(&context, &mut self.shared, canvas_rect) {
             self.chosen_in_models(&context, asked);
         }

@@ -81,8 +81,12 @@ impl App {
     /// Opens what the window before had to leave.
     pub(super) fn take_over(&mut self, rescue: Rescue) {
         let Rescue { mut documents, placed, canvas, tool, tools, model, size } = rescue;
-        let mut again = Vec::new();
+        let (mut again, mut cameras) = (Vec::new(), Vec::new());
         for document in documents.iter_mut() {
+            if let Some(live) = document.live.as_mut().filter(|live| live.is_on()) {
+                live.switch_off();
+                cameras.push(document.id);
+            }
             if let Some(player) = &mut document.player {
                 player.move_to_another_window();
             }
@@ -104,6 +108,7 @@ impl App {
         shared.canvas = canvas;
         again.into_iter().for_each(|(id, source)| shared.decode(id, source));
         files.into_iter().for_each(|id| shared.reopen(id));
+        cameras.into_iter().for_each(|id| shared.switch_camera(id, true));
         shared.set_size(size);
         if model != *shared.model.choice {
             shared.load_model(model);

@@ -32,12 +32,15 @@ impl App {
         self.shown = tool.shown(&self.shared);
         let needs_features = tool.needs_features();
         let mut wanted = if needs_features { self.shown.clone() } else { Vec::new() };
+        let coming = if needs_features { self.shared.coming_frames(&self.shown) } else { Vec::new() };
+        wanted.extend(&coming);
         wanted.extend(tool.wanted(&self.shared));
         self.shared.show(&self.shown);
         if let Some(wait) = self.shared.play(&self.shown, needs_features) {
             ui.ctx().request_repaint_after(wait);
         }
-        self.shared.want(&wanted, &self.shown);
+        let visible: Vec<PictureId> = self.shown.iter().copied().chain(coming).collect();
+        self.shared.want(&wanted, &visible);
 
         let mut pictures = Vec::new();
         for &id in &self.shown {

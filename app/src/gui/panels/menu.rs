@@ -25,6 +25,8 @@ pub enum Asked {
     ForgetRecent,
     /// The sample of that place.
     OpenSample(usize),
+    /// Look for cameras.
+    Camera,
     /// Ask where to save this.
     Export(Exportable),
 }
@@ -65,6 +67,9 @@ fn files(ui: &mut Ui, shared: &mut Shared, tool: &dyn Tool, asked: &mut Vec<Aske
             }
         }
     });
+    if shared.cameras.is_some() && ui.button("Camera…").on_hover_text("Look through a camera").clicked() {
+        asked.push(Asked::Camera);
+    }
     ui.separator();
     named(ui, Action::OpenWorkspace, true, asked);
     named(ui, Action::SaveWorkspace, has_picture, asked);

@@ -1,6 +1,7 @@
 //! The parts of the window around the canvas.
 
 pub mod about;
+pub mod cameras;
 pub mod chips;
 pub mod controls;
 pub mod drop_zone;

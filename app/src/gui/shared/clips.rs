@@ -45,13 +45,18 @@ impl Shared {
         self.player_mut(self.documents.active_id()?)
     }
 
-    /// Where the pixels of a picture are: of frames that are not shown, in their clip.
+    /// Where the pixels of a picture are: of frames that are not shown, in their clip, or on their way from a camera.
     pub fn pixels(&self, picture: PictureId) -> Option<PixelSource> {
         let document = self.documents.get(picture)?;
-        match &document.player {
-            Some(player) if document.id != picture => Some(PixelSource::Clip(player.clip.clone())),
-            _ => Some(PixelSource::Loaded(Arc::clone(&document.loaded()?.pixels))),
+        if document.id == picture {
+            return Some(PixelSource::Loaded(Arc::clone(&document.loaded()?.pixels)));
         }
+        if let Some(player) = &document.player {
+            return Some(PixelSource::Clip(player.clip.clone()));
+        }
+        // Other frames of a camera are gone.
+        let coming = document.live.as_ref()?.coming().filter(|coming| coming.picture == picture)?;
+        Some(PixelSource::Loaded(Arc::clone(&coming.pixels)))
     }
 
     /// The pixels of a picture that is shown.

@@ -43,6 +43,11 @@ pub trait Tool {
         true
     }
 
+    /// Whether what it draws over a picture that is encoded is still being computed; frames of cameras wait for that.
+    fn is_behind(&self, _shared: &Shared, _picture: PictureId) -> bool {
+        false
+    }
+
     /// An event of the worker that may be an answer to this tool.
     fn receive(&mut self, _shared: &mut Shared, _event: &Event) {}
 

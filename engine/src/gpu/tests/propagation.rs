@@ -12,10 +12,10 @@ use crate::gpu::{FEATURE_SCALE, Gpu, PropagationPipeline, ResidentContext, Resid
 use crate::{Cancel, Error};
 
 /// Of sums in f32 in whatever order the device takes.
-const TOLERANCE: f32 = 1e-5;
+pub(crate) const TOLERANCE: f32 = 1e-5;
 
 /// What a resident grid holds of features.
-fn rounded(grid: &FeatureGrid) -> FeatureGrid {
+pub(crate) fn rounded(grid: &FeatureGrid) -> FeatureGrid {
     let mut grid = grid.clone();
     for mut feature in grid.data.rows_mut() {
         let length = feature.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
@@ -55,7 +55,7 @@ impl Case {
     }
 
     /// Grids are split into buffers of at most `limit` bytes.
-    fn check(&self, gpu: &Gpu, pipeline: &PropagationPipeline, options: &PropagationOptions, limit: u64) {
+    fn check(&self, gpu: &Gpu, pipeline: &mut PropagationPipeline, options: &PropagationOptions, limit: u64) {
         let cancel = Cancel::default();
         let resident: Vec<ResidentGrid> =
             self.grids.iter().map(|grid| ResidentGrid::upload_within(gpu, grid, limit).expect("it fits")).collect();
@@ -87,7 +87,7 @@ const UNLIMITED: u64 = 1 << 27;
 #[test]
 fn labels_are_those_of_the_host() {
     let gpu = gpu();
-    let pipeline = PropagationPipeline::new(&gpu);
+    let mut pipeline = PropagationPipeline::new(&gpu);
     let shapes = [(1, 1, 12), (1, 30, 20), (7, 5, 16), (8, 8, 50), (9, 17, 70), (26, 19, 33)];
     for (i, shape) in shapes.into_iter().enumerate() {
         for with_ties in [false, true] {
@@ -95,7 +95,7 @@ fn labels_are_those_of_the_host() {
             for radius in [0.0, 2.5, 12.0, f32::INFINITY] {
                 for topk in [1, 5, 64] {
                     let options = PropagationOptions { radius, topk, temperature: [0.2, 1.0][topk % 2] };
-                    case.check(&gpu, &pipeline, &options, UNLIMITED);
+                    case.check(&gpu, &mut pipeline, &options, UNLIMITED);
                 }
             }
         }
@@ -106,10 +106,10 @@ fn labels_are_those_of_the_host() {
 #[test]
 fn wide_features_and_neighbourhoods_are_the_same() {
     let gpu = gpu();
-    let pipeline = PropagationPipeline::new(&gpu);
+    let mut pipeline = PropagationPipeline::new(&gpu);
     for (shape, radius) in [((17, 33, 4096), 12.0), ((40, 40, 64), f32::INFINITY)] {
         let case = Case::new(3, shape, 1, 2, false);
-        case.check(&gpu, &pipeline, &PropagationOptions { radius, ..PropagationOptions::default() }, UNLIMITED);
+        case.check(&gpu, &mut pipeline, &PropagationOptions { radius, ..PropagationOptions::default() }, UNLIMITED);
     }
 }
 
@@ -117,24 +117,29 @@ fn wide_features_and_neighbourhoods_are_the_same() {
 #[test]
 fn ties_between_frames_count() {
     let gpu = gpu();
-    let pipeline = PropagationPipeline::new(&gpu);
+    let mut pipeline = PropagationPipeline::new(&gpu);
     let mut case = Case::new(7, (6, 7, 12), 8, 3, true);
     case.grids = vec![case.grids[0].clone(); 9];
     for topk in [1, 5, 9] {
-        case.check(&gpu, &pipeline, &PropagationOptions { topk, ..PropagationOptions::default() }, UNLIMITED);
+        case.check(&gpu, &mut pipeline, &PropagationOptions { topk, ..PropagationOptions::default() }, UNLIMITED);
     }
 }
 
 #[test]
 fn grids_of_many_buffers_are_the_same() {
     let gpu = gpu();
-    let pipeline = PropagationPipeline::new(&gpu);
+    let mut pipeline = PropagationPipeline::new(&gpu);
     // 143 patches of 8 words are three blocks of 64.
     let block = 64 * 8 * 4;
     for limit in [block, 2 * block, 3 * block] {
         for with_ties in [false, true] {
             let case = Case::new(8, (13, 11, 16), 3, 2, with_ties);
-            case.check(&gpu, &pipeline, &PropagationOptions { radius: 4.0, ..PropagationOptions::default() }, limit);
+            case.check(
+                &gpu,
+                &mut pipeline,
+                &PropagationOptions { radius: 4.0, ..PropagationOptions::default() },
+                limit,
+            );
         }
     }
 }
@@ -142,12 +147,12 @@ fn grids_of_many_buffers_are_the_same() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let gpu = gpu();
-    let pipeline = PropagationPipeline::new(&gpu);
+    let mut pipeline = PropagationPipeline::new(&gpu);
     let case = Case::new(9, (3, 4, 12), 1, 2, false);
     let upload = |grid: &FeatureGrid| ResidentGrid::upload(&gpu, grid).expect("it fits");
     let (target, features) = (upload(&case.grids[0]), upload(&case.grids[1]));
     let probabilities = &case.probabilities[0];
-    let refused = |context: &[ResidentContext<'_>], options: &PropagationOptions| match pipeline.run(
+    let mut refused = |context: &[ResidentContext<'_>], options: &PropagationOptions| match pipeline.run(
         &gpu,
         &target,
         context,
@@ -162,12 +167,6 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(refused(&[], &options), AnalysisError::NotEnough(_)));
     let option = refused(&[context], &PropagationOptions { topk: 0, ..options });
     assert!(matches!(option, AnalysisError::Option { name: "topk", .. }));
-    let wide = Case::new(9, (9, 9, 12), 1, 2, false);
-    let grids: Vec<_> = wide.grids.iter().map(upload).collect();
-    let context_of_wide = ResidentContext { features: &grids[1], probabilities: &wide.probabilities[0] };
-    let many = PropagationOptions { topk: 65, ..options };
-    let refusal = pipeline.run(&gpu, &grids[0], &[context_of_wide], &many, &Cancel::default()).expect_err("too many");
-    assert!(refusal.to_string().starts_with("topk 65"), "{refusal}");
     let turned = upload(&FeatureGrid { rows: 4, cols: 3, data: case.grids[1].data.clone() });
     let error = refused(&[ResidentContext { features: &turned, ..context }], &options);
     assert_eq!(error, AnalysisError::GridSize { expected: (3, 4), got: (4, 3) });
@@ -177,9 +176,28 @@ fn what_does_not_fit_is_refused() {
     let few = Array2::zeros((11, 2));
     let error = refused(&[context, ResidentContext { probabilities: &few, ..context }], &options);
     assert_eq!(error, AnalysisError::Probabilities { expected: (12, 2), got: (11, 2) });
+    let wide = Case::new(9, (9, 9, 12), 1, 2, false);
+    let grids: Vec<_> = wide.grids.iter().map(upload).collect();
+    let context_of_wide = ResidentContext { features: &grids[1], probabilities: &wide.probabilities[0] };
+    let many = PropagationOptions { topk: 65, ..options };
+    let refusal = pipeline.run(&gpu, &grids[0], &[context_of_wide], &many, &Cancel::default()).expect_err("too many");
+    assert!(refusal.to_string().starts_with("topk 65"), "{refusal}");
 
     let cancel = Cancel::default();
     cancel.cancel();
     let stopped = pipeline.run(&gpu, &target, &[context], &options, &cancel);
     assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_lost_device_is_an_error() {
+    let gpu = gpu();
+    let mut pipeline = PropagationPipeline::new(&gpu);
+    let case = Case::new(10, (5, 6, 12), 1, 2, false);
+    let grids: Vec<ResidentGrid> = case.grids.iter().map(|g| ResidentGrid::upload(&gpu, g).expect("it fits")).collect();
+    let context = [ResidentContext { features: &grids[1], probabilities: &case.probabilities[0] }];
+    let mut run = || pipeline.run(&gpu, &grids[0], &context, &PropagationOptions::default(), &Cancel::default());
+    run().expect("labels");
+    gpu.device.destroy();
+    assert!(matches!(run(), Err(Error::Gpu(_))));
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Clip, options};
+use super::{Clip, labels_of, new_tracker, options, patches_of};
 use crate::analysis::propagation::tests::Random;
 use crate::features::FeatureGrid;
-use crate::tracking::{Direction, LabelMap, Stretch, Tracker, TrackingError};
+use crate::tracking::{Direction, LabelMap, Propagator, Stretch, Tracker, TrackingError};
 use crate::{Cancel, Error};
 
 fn clip(random: &mut Random) -> Clip {
@@ -15,7 +15,7 @@ fn clip(random: &mut Random) -> Clip {
 }
 
 fn started(clip: &Clip, mask: LabelMap, frame: usize) -> Tracker {
-    let mut tracker = Tracker::new(clip.geometry, options(3));
+    let mut tracker = new_tracker(clip.geometry, options(3));
     tracker.set_mask(frame, mask).expect("its size");
     clip.run(&mut tracker, clip.forward(frame), usize::MAX);
     clip.run(&mut tracker, clip.backward(frame), usize::MAX);
@@ -23,12 +23,12 @@ fn started(clip: &Clip, mask: LabelMap, frame: usize) -> Tracker {
 }
 
 fn known(tracker: &Tracker, clip: &Clip) -> Vec<usize> {
-    (0..clip.len()).filter(|frame| tracker.patches(*frame).is_some()).collect()
+    (0..clip.len()).filter(|frame| tracker.is_known(*frame)).collect()
 }
 
 /// A tracker that never was anything else, with the same frames tracked in the same directions.
 fn anew(tracker: &Tracker, clip: &Clip, absent: &[u8]) -> Tracker {
-    let mut fresh = Tracker::new(clip.geometry, tracker.options());
+    let mut fresh = new_tracker(clip.geometry, tracker.options());
     let anchor = tracker.anchor();
     let masks = || tracker.masks().map(|(frame, labels)| (frame, labels.clone()));
     for (frame, labels) in
@@ -48,8 +48,8 @@ fn anew(tracker: &Tracker, clip: &Clip, absent: &[u8]) -> Tracker {
 #[track_caller]
 fn assert_same(tracker: &Tracker, fresh: &Tracker, clip: &Clip, what: &str) {
     for frame in 0..clip.len() {
-        assert_eq!(tracker.patches(frame), fresh.patches(frame), "{what}: frame {frame}");
-        assert_eq!(tracker.labels(frame), fresh.labels(frame), "{what}: frame {frame}");
+        assert_eq!(patches_of(tracker, frame), patches_of(fresh, frame), "{what}: frame {frame}");
+        assert_eq!(labels_of(tracker, frame), labels_of(fresh, frame), "{what}: frame {frame}");
     }
 }
 
@@ -70,10 +70,10 @@ fn a_correction_changes_its_stretch_alone() {
     clip.run(&mut tracker, again[0], usize::MAX);
     assert_eq!(known(&tracker, &clip).len(), clip.len());
     for frame in (0..5).chain(10..16) {
-        assert_eq!(tracker.patches(frame), later.patches(frame), "frame {frame}");
+        assert_eq!(patches_of(&tracker, frame), patches_of(&later, frame), "frame {frame}");
     }
-    assert!((6..10).all(|frame| tracker.patches(frame) != later.patches(frame)));
-    assert!((11..16).all(|frame| tracker.patches(frame) != before.patches(frame)));
+    assert!((6..10).all(|frame| patches_of(&tracker, frame) != patches_of(&later, frame)));
+    assert!((11..16).all(|frame| patches_of(&tracker, frame) != patches_of(&before, frame)));
     assert_same(&tracker, &anew(&tracker, &clip, &[]), &clip, "two corrections");
 
     let step = tracker.next_step(&Stretch { last: 15, ..clip.forward(10) });
@@ -128,9 +128,9 @@ fn objects_may_come_later() {
     let again = tracker.set_mask(6, clip.mask(&mut random, &[2, 4, 200])).expect("its size");
     clip.run(&mut tracker, again[0], usize::MAX);
     assert_eq!(tracker.objects(), [2, 4, 200]);
-    assert_eq!(tracker.patches(9).expect("tracked").classes, [0, 2, 4, 200]);
-    assert_eq!(tracker.patches(3), before.patches(3));
-    assert!(tracker.labels(8).expect("tracked").objects().iter().any(|object| [2, 200].contains(object)));
+    assert_eq!(patches_of(&tracker, 9).expect("tracked").classes, [0, 2, 4, 200]);
+    assert_eq!(patches_of(&tracker, 3), patches_of(&before, 3));
+    assert!(labels_of(&tracker, 8).expect("tracked").objects().iter().any(|object| [2, 200].contains(object)));
     assert_same(&tracker, &anew(&tracker, &clip, &[]), &clip, "new objects");
 
     let again = tracker.remove_object(4);
@@ -150,13 +150,13 @@ fn an_absent_object_is_nowhere() {
     assert_eq!(known(&tracker, &clip), (0..5).collect::<Vec<_>>());
     clip.run(&mut tracker, again[0], usize::MAX);
     for frame in 1..16 {
-        let patches = tracker.patches(frame).expect("tracked");
+        let patches = patches_of(&tracker, frame).expect("tracked");
         let is_there = patches.values.column(2).iter().any(|p| *p > 0.0);
         assert_eq!(is_there, !(5..=8).contains(&frame) && frame != 12, "frame {frame}");
         assert!(patches.values.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-5), "frame {frame}");
-        assert_eq!(frame < 5, tracker.patches(frame) == before.patches(frame), "frame {frame}");
+        assert_eq!(frame < 5, patches_of(&tracker, frame) == patches_of(&before, frame), "frame {frame}");
     }
-    assert!(!tracker.labels(7).expect("tracked").objects().contains(&2));
+    assert!(!labels_of(&tracker, 7).expect("tracked").objects().contains(&2));
     assert_same(&tracker, &anew(&tracker, &clip, &[2]), &clip, "out of sight");
 
     assert!(tracker.set_absent(2, vec![5..=8, 12..=12]).is_empty(), "the same again");
@@ -177,7 +177,7 @@ fn steps_of_a_changed_tracker_do_not_count() {
     assert_eq!(again, [clip.forward(0)]);
     assert!(tracker.set_options(options(5)).is_empty());
     let step = tracker.next_step(&again[0]).expect("a step");
-    let propagated = Array2::zeros(step.probabilities[0].dim());
+    let propagated = Array2::zeros(step.probabilities().expect("readable")[0].dim());
     tracker.set_mask(0, clip.mask(&mut random, &[1])).expect("its size");
     assert!(!tracker.complete(step, propagated));
     assert_eq!(known(&tracker, &clip), [0]);
@@ -187,12 +187,16 @@ fn steps_of_a_changed_tracker_do_not_count() {
 fn another_size_is_refused() {
     let mut random = Random::new(27);
     let clip = clip(&mut random);
-    let mut tracker = Tracker::new(clip.geometry, options(3));
+    let mut tracker = new_tracker(clip.geometry, options(3));
     let error = tracker.set_mask(0, LabelMap::new(20, 24, vec![0; 480]).expect("labels")).expect_err("turned");
     assert!(matches!(error, TrackingError::Size { expected: (24, 20), got: (20, 24) }), "{error}");
     tracker.set_mask(0, clip.mask(&mut random, &[1])).expect("its size");
     let turned = Arc::new(FeatureGrid { rows: 6, cols: 5, data: clip.frames[0].data.clone() });
-    let error = tracker.step(&clip.forward(0), |_| Ok(Arc::clone(&turned)), &Cancel::default()).expect_err("turned");
+    let mut step = |features: &Arc<FeatureGrid>| {
+        let propagator = &mut Propagator::on_processor();
+        tracker.step(&clip.forward(0), |_| Ok(Arc::clone(features)), propagator, &Cancel::default())
+    };
+    let error = step(&turned).expect_err("turned");
     assert!(matches!(error, Error::Tracking(TrackingError::Grid { frame: 1, .. })), "{error}");
     assert!(tracker.next_step(&clip.forward(3)).is_none(), "no such mask");
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, Array4};
 use serde_json::Value;
 
-use super::Clip;
+use super::{Clip, labels_of, new_tracker, patches_of};
 use crate::features::{FeatureGrid, Geometry};
 use crate::tracking::export::{CocoWriter, regions};
 use crate::tracking::patches::{nearest, nearest_exact};
-use crate::tracking::{LabelMap, Tracker, TrackingOptions};
+use crate::tracking::{LabelMap, TrackingOptions};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/tracking")
@@ -50,14 +50,14 @@ fn a_clip_is_tracked_as_by_torch() {
         context,
         propagation: crate::analysis::propagation::PropagationOptions { radius: 3.0, ..propagation },
     };
-    let mut tracker = Tracker::new(clip.geometry, options);
+    let mut tracker = new_tracker(clip.geometry, options);
     tracker.set_mask(0, expected[0].clone()).expect("its size");
     clip.run(&mut tracker, clip.forward(0), usize::MAX);
     for (frame, expected) in expected.iter().enumerate() {
-        assert_eq!(tracker.labels(frame).as_ref(), Some(expected), "frame {frame}");
+        assert_eq!(labels_of(&tracker, frame).as_ref(), Some(expected), "frame {frame}");
     }
     let last: Array2<f32> = ndarray_npy::read_npy(folder().join("probabilities.npy")).expect("probabilities");
-    let patches = tracker.patches(clip.len() - 1).expect("tracked");
+    let patches = patches_of(&tracker, clip.len() - 1).expect("tracked");
     let all: Vec<u8> = (0..last.ncols() as u8).collect();
     let distance = (patches.for_classes(&all) - last).iter().fold(0f32, |d, v| d.max(v.abs()));
     assert!(distance < 1e-5, "{distance}");

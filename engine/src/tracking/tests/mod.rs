@@ -2,11 +2,15 @@
 
 mod corrections;
 mod golden;
+mod propagator;
 mod sequences;
+mod session;
 
 use std::sync::Arc;
 
-use super::{Direction, LabelMap, Stretch, Tracker, TrackingOptions};
+use super::{
+    Direction, LabelMap, PatchProbabilities, ProbabilityArchive, Propagator, Stretch, Tracker, TrackingOptions,
+};
 use crate::Cancel;
 use crate::analysis::propagation::PropagationOptions;
 use crate::analysis::propagation::tests::Random;
@@ -38,9 +42,13 @@ impl Clip {
 
     /// Tracks to the end of a stretch, or that many frames of it.
     fn run(&self, tracker: &mut Tracker, stretch: Stretch, most: usize) {
+        self.run_on(&mut Propagator::on_processor(), tracker, stretch, most);
+    }
+
+    fn run_on(&self, propagator: &mut Propagator, tracker: &mut Tracker, stretch: Stretch, most: usize) {
         for _ in 0..most {
             let features = |frame: usize| Ok(Arc::clone(&self.frames[frame]));
-            if tracker.step(&stretch, features, &Cancel::default()).expect("a step").is_none() {
+            if tracker.step(&stretch, features, propagator, &Cancel::default()).expect("a step").is_none() {
                 return;
             }
         }
@@ -72,4 +80,17 @@ impl Clip {
 /// Small enough that a frame of the test clips has patches that are no neighbours.
 fn options(context: usize) -> TrackingOptions {
     TrackingOptions { context, propagation: PropagationOptions { radius: 2.5, topk: 3, temperature: 0.2 } }
+}
+
+/// With room for a few frames in memory.
+fn new_tracker(geometry: Geometry, options: TrackingOptions) -> Tracker {
+    Tracker::new(geometry, options, ProbabilityArchive::new(1_000))
+}
+
+fn patches_of(tracker: &Tracker, frame: usize) -> Option<Arc<PatchProbabilities>> {
+    tracker.patches(frame).expect("readable")
+}
+
+fn labels_of(tracker: &Tracker, frame: usize) -> Option<LabelMap> {
+    tracker.labels(frame).expect("readable")
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, Axis};
 
-use super::{Clip, options};
+use super::{Clip, labels_of, new_tracker, options, patches_of};
 use crate::analysis::propagation::tests::{Random, dense};
 use crate::analysis::propagation::{ContextFrame, PropagationOptions};
 use crate::features::{FeatureGrid, Geometry};
-use crate::tracking::{LabelMap, Tracker, TrackingOptions};
+use crate::tracking::{LabelMap, ProbabilityArchive, Tracker, TrackingOptions};
 
 /// Every frame's raw probabilities `[patches, classes]`, classes being 0 to the largest id, and its labels.
 struct Reference {
@@ -83,26 +83,26 @@ fn clips_are_tracked_as_by_the_reference() {
             let clip = Clip::new(&mut random, grid, picture, 12);
             let first = clip.mask(&mut random, objects);
             let expected = reference(&clip.frames, &first, &clip.geometry, &options(context));
-            let mut tracker = Tracker::new(clip.geometry, options(context));
+            let mut tracker = new_tracker(clip.geometry, options(context));
             assert!(tracker.set_mask(0, first.clone()).expect("its size").is_empty());
             clip.run(&mut tracker, clip.forward(0), usize::MAX);
-            let mut reversed = Tracker::new(clip.geometry, options(context));
+            let mut reversed = new_tracker(clip.geometry, options(context));
             reversed.set_mask(11, first).expect("its size");
             let backwards = Clip { geometry: clip.geometry, frames: clip.frames.iter().rev().cloned().collect() };
             backwards.run(&mut reversed, backwards.backward(11), usize::MAX);
             for frame in 0..12 {
                 let what = format!("{grid:?} {picture:?} context {context} objects {objects:?} frame {frame}");
-                let labels = tracker.labels(frame).expect("tracked");
+                let labels = labels_of(&tracker, frame).expect("tracked");
                 assert_eq!((labels.width, labels.height), picture);
                 assert_eq!(different(&labels.ids, &expected.labels[frame]), 0.0, "{what}");
-                let patches = tracker.patches(frame).expect("tracked");
+                let patches = patches_of(&tracker, frame).expect("tracked");
                 for (column, class) in patches.classes.iter().enumerate() {
                     let expected = expected.probabilities[frame].column(usize::from(*class));
                     let distance =
                         (&patches.values.column(column) - &expected).iter().fold(0f32, |d, v| d.max(v.abs()));
                     assert!(distance < 1e-5, "{what}: {distance}");
                 }
-                assert_eq!(reversed.patches(11 - frame), Some(patches), "{what}, backwards");
+                assert_eq!(patches_of(&reversed, 11 - frame), Some(patches), "{what}, backwards");
             }
         }
     }
@@ -114,11 +114,11 @@ fn a_picture_smaller_than_the_grid_stretches_what_it_shows() {
     let clip = Clip::new(&mut random, (9, 11), (4, 3), 5);
     let first = clip.mask(&mut random, &[1, 2]);
     let expected = reference(&clip.frames, &first, &clip.geometry, &options(2));
-    let mut tracker = Tracker::new(clip.geometry, options(2));
+    let mut tracker = new_tracker(clip.geometry, options(2));
     tracker.set_mask(0, first).expect("its size");
     clip.run(&mut tracker, clip.forward(0), usize::MAX);
     for frame in 1..5 {
-        assert_eq!(tracker.labels(frame).expect("tracked").ids, expected.labels[frame], "frame {frame}");
+        assert_eq!(labels_of(&tracker, frame).expect("tracked").ids, expected.labels[frame], "frame {frame}");
     }
 }
 
@@ -130,15 +130,15 @@ fn what_the_grid_does_not_cover_is_background() {
     clip.geometry.covered = (48, 32);
     let mut first = LabelMap::new(50, 37, vec![1; 50 * 37]).expect("a mask");
     first.ids[..25 * 50].fill(0);
-    let mut tracker = Tracker::new(clip.geometry, options(2));
+    let mut tracker = new_tracker(clip.geometry, options(2));
     tracker.set_mask(0, first).expect("its size");
-    assert_eq!(tracker.patches(0).expect("a mask").patch_labels(&clip.geometry), [0, 0, 0, 0, 0, 0]);
+    assert_eq!(patches_of(&tracker, 0).expect("a mask").patch_labels(&clip.geometry), [0, 0, 0, 0, 0, 0]);
     tracker
         .set_mask(0, LabelMap::new(50, 37, (0..50 * 37).map(|i| u8::from(i % 50 < 20)).collect()).expect("a mask"))
         .expect("its size");
     clip.run(&mut tracker, clip.forward(0), usize::MAX);
-    let patches = tracker.patches(1).expect("tracked").patch_labels(&clip.geometry);
-    let labels = tracker.labels(1).expect("tracked");
+    let patches = patches_of(&tracker, 1).expect("tracked").patch_labels(&clip.geometry);
+    let labels = labels_of(&tracker, 1).expect("tracked");
     for (i, id) in labels.ids.iter().enumerate() {
         let (x, y) = (i % 50, i / 50);
         let expected = if x < 48 && y < 32 { patches[y / 16 * 3 + x / 16] } else { 0 };
@@ -150,11 +150,11 @@ fn what_the_grid_does_not_cover_is_background() {
 fn soft_masks_are_stretched_over_the_frame() {
     let mut random = Random::new(4);
     let clip = Clip::new(&mut random, (5, 6), (30, 20), 4);
-    let mut tracker = Tracker::new(clip.geometry, options(2));
+    let mut tracker = new_tracker(clip.geometry, options(2));
     let halves = (0..600).map(|i| if i % 30 < 12 { 1 } else { 4 }).collect();
     tracker.set_mask(0, LabelMap::new(30, 20, halves).expect("a mask")).expect("its size");
     clip.run(&mut tracker, clip.forward(0), usize::MAX);
-    let patches = tracker.patches(3).expect("tracked");
+    let patches = patches_of(&tracker, 3).expect("tracked");
     let soft = patches.soft_mask(&clip.geometry, 4).expect("an object");
     assert_eq!((soft.len(), soft.iter().min(), soft.iter().max()), (600, Some(&0), Some(&255)));
     assert_eq!(patches.soft_mask(&clip.geometry, 2), None);
@@ -165,4 +165,38 @@ fn defaults_are_those_of_the_reference() {
     let TrackingOptions { context, propagation } = TrackingOptions::default();
     assert_eq!(context, 7);
     assert_eq!(propagation, PropagationOptions { radius: 12.0, topk: 5, temperature: 0.2 });
+}
+
+/// Longer than the memory for what was tracked, twice over.
+#[test]
+fn a_long_clip_is_tracked_in_bounded_memory() {
+    let mut random = Random::new(5);
+    let clip = Clip::new(&mut random, (5, 6), (30, 20), 600);
+    let first = clip.mask(&mut random, &[1, 2]);
+    let frame = 5 * 6 * 3 * size_of::<f32>();
+    let (small, unlimited) = (ProbabilityArchive::new(20 * frame), ProbabilityArchive::new(usize::MAX));
+    let [mut bounded, mut whole] =
+        [&small, &unlimited].map(|archive| Tracker::new(clip.geometry, options(7), archive.clone()));
+    for tracker in [&mut bounded, &mut whole] {
+        tracker.set_mask(300, first.clone()).expect("its size");
+        clip.run(tracker, clip.forward(300), usize::MAX);
+        clip.run(tracker, clip.backward(300), usize::MAX);
+    }
+    assert_eq!(unlimited.used(), (599 * frame, 0));
+    assert_eq!(small.used(), (20 * frame, (579 * frame) as u64));
+    for frame in 0..600 {
+        assert_eq!(patches_of(&bounded, frame), patches_of(&whole, frame), "frame {frame}");
+    }
+
+    // What comes after a correction starts from frames that left the memory long ago.
+    for tracker in [&mut bounded, &mut whole] {
+        let again = tracker.set_absent(2, vec![350..=360]);
+        clip.run(tracker, again[0], usize::MAX);
+    }
+    assert_eq!(small.used(), (20 * frame, (579 * frame) as u64), "places of frames that were tracked again are used");
+    for frame in 340..600 {
+        assert_eq!(patches_of(&bounded, frame), patches_of(&whole, frame), "frame {frame}");
+    }
+    drop(bounded);
+    assert_eq!(small.used().0, 0);
 }

@@ -136,6 +136,12 @@ impl Foregrounds {
         self.painted.retain(|id, _| stays(id));
         self.answers.retain(|id, _| stays(id));
     }
+
+    /// Forgets one frame.
+    pub fn forget_frame(&mut self, frame: PictureId) {
+        self.painted.remove(&frame);
+        self.answers.remove(&frame);
+    }
 }
 
 /// Takes the foreground of a picture from a file from now on; the file is read beside the window.

@@ -118,15 +118,26 @@ impl Tool for Pca {
         if self.settings.is_joint { shared.documents.iter().map(|document| document.id).collect() } else { Vec::new() }
     }
 
+    fn is_behind(&self, shared: &Shared, picture: PictureId) -> bool {
+        let (is_known, problem) = match self.settings.display {
+            Display::Components => (self.components.of(picture).is_some(), self.components.problem(picture)),
+            Display::Clusters => (self.clusters.of(picture).is_some(), self.clusters.problem(picture)),
+        };
+        shared.has_features(picture) && !is_known && problem.is_none()
+    }
+
     fn receive(&mut self, _shared: &mut Shared, event: &Event) {
         self.components.receive(event);
         self.clusters.receive(event);
     }
 
     fn update(&mut self, ui: &Ui, shared: &mut Shared, views: &[View]) {
-        let is_open = |picture| shared.documents.get(picture).is_some();
+        let is_open = |picture| shared.documents.is_open(picture);
         self.components.keep_only(is_open);
         self.clusters.keep_only(is_open);
+        for view in views {
+            self.inherit(view.picture);
+        }
         self.drawn.retain(|picture, _| is_open(*picture));
 
         let pictures = self.pictures(shared);
@@ -234,7 +245,20 @@ impl Pca {
         let mut pictures: Vec<PictureId> = shared.documents.active_id().into_iter().collect();
         let others = if self.settings.is_joint { self.wanted(shared) } else { self.shown(shared) };
         pictures.extend(others.into_iter().filter(|&other| Some(other) != shared.documents.active_id()));
+        let coming = shared.coming_frames(&pictures);
+        pictures.extend(coming);
         pictures
+    }
+
+    /// The colours of a frame, once they are known, come out of those of the frame that was shown before it.
+    fn inherit(&mut self, picture: PictureId) {
+        if self.drawn.contains_key(&picture) || self.source(picture).is_none() {
+            return;
+        }
+        let before = self.drawn.keys().find(|known| known.document() == picture.document()).copied();
+        if let Some(drawn) = before.and_then(|before| self.drawn.remove(&before)) {
+            self.drawn.insert(picture, drawn);
+        }
     }
 
     /// What the picture's colours are to be made from.

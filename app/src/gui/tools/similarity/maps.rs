@@ -76,6 +76,7 @@ impl Maps {
         question: &Question,
         look: &Look,
     ) -> Option<String> {
+        views.iter().for_each(|view| self.inherit(shared, view.picture));
         let is_visible = |picture: &PictureId| views.iter().any(|view| view.picture == *picture);
         self.by_picture.retain(|picture, _| question.is_asked() && is_visible(picture));
         let gpu = shared.gpu().clone();
@@ -95,6 +96,17 @@ impl Maps {
             }
         }
         problem
+    }
+
+    /// The map of a frame goes on from that of the frame that was shown before it, so that it need not appear anew.
+    fn inherit(&mut self, shared: &Shared, picture: PictureId) {
+        if self.by_picture.contains_key(&picture) || !shared.has_features(picture) {
+            return;
+        }
+        let before = self.by_picture.keys().find(|known| known.document() == picture.document()).copied();
+        if let Some(map) = before.and_then(|before| self.by_picture.remove(&before)) {
+            self.by_picture.insert(picture, map);
+        }
     }
 
     fn compute(

@@ -83,7 +83,7 @@ impl Labels {
     pub fn to_map(&self) -> LabelMap {
         match self {
             Self::Painted(map) => (**map).clone(),
-            Self::Tracked(tracked) => tracked.patches.labels(&tracked.geometry),
+            Self::Tracked(tracked) => LabelMap::of_patches(&tracked.labels, &tracked.geometry),
         }
     }
 
