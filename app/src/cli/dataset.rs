@@ -118,7 +118,7 @@ impl DatasetArgs {
         let files: Vec<PathBuf> = train.iter().chain(&val).map(|(path, _)| path.clone()).collect();
         let has_failures = extract(&files, &mut encoder, &mut store, (short, side, filter), context)?;
         let index = |name: &String| classes.binary_search(name).unwrap_or_default();
-        let mut split = |files: &[(PathBuf, String)]| -> Result<Split> {
+        let mut split = |files: &[Example]| -> Result<Split> {
             let (mut rows, mut labels) = (Vec::new(), Vec::new());
             for (path, class) in files {
                 let key = PictureKey::of(path).ok();
@@ -210,8 +210,11 @@ impl DatasetArgs {
     }
 }
 
+/// A picture and the name of its class.
+type Example = (PathBuf, String);
+
 /// Names of the classes of a folder, sorted, and its pictures with theirs.
-fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, String)>)> {
+fn listed(folder: &Path) -> Result<(Vec<String>, Vec<Example>)> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("cannot read {}: a dataset has train/CLASS and val/CLASS", folder.display()))?;
     let mut classes = BTreeMap::new();

@@ -30,7 +30,7 @@ pub use command::{
     ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, ForegroundSource, Lane, MatchRequest, MatchSide,
     ModelChoice, PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
-pub use probe::{ProbeExport, ProbeExportKind, ProbeRequest, ProbeSource, Probed, ProbedPicture};
+pub use probe::{ProbeExport, ProbeExportKind, ProbeRequest, ProbeSource, Probed, ProbedPicture, TaughtPicture};
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
 pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};

@@ -34,6 +34,9 @@ pub struct ProbeRequest {
     pub options: ApplyOptions,
 }
 
+/// Features of a picture, and some of its patches, row by row, with their class.
+pub type TaughtPicture = (Arc<CachedFeatures>, Vec<(usize, usize)>);
+
 /// Where a probe comes from.
 #[derive(Clone, Debug)]
 pub enum ProbeSource {
@@ -43,8 +46,8 @@ pub enum ProbeSource {
     Labels {
         /// Names; at least two.
         classes: Vec<String>,
-        /// Patches, row by row, with their class.
-        labelled: Vec<(Arc<CachedFeatures>, Vec<(usize, usize)>)>,
+        /// What is to be learned.
+        labelled: Vec<TaughtPicture>,
         /// See [`LogisticOptions::c`].
         c: f64,
         /// Size of the model's input.

@@ -44,7 +44,7 @@ pub struct VectorStore {
     vectors: (PathBuf, File),
     lines: (PathBuf, File),
     /// Numbers of a vector.
-    len: usize,
+    width: usize,
     places: HashMap<PictureKey, usize>,
     count: usize,
 }
@@ -55,11 +55,11 @@ pub fn folder_for(root: &Path, how: &str) -> PathBuf {
 }
 
 impl VectorStore {
-    /// Opens the store of a folder, which is created where it is missing. A vector has `len` numbers.
+    /// Opens the store of a folder, which is created where it is missing. A vector has `width` numbers.
     ///
     /// # Errors
     /// [`Error::Io`]
-    pub fn open(folder: &Path, len: usize) -> Result<Self> {
+    pub fn open(folder: &Path, width: usize) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let open = |name: &str| -> Result<(PathBuf, File)> {
             let path = folder.join(name);
@@ -69,7 +69,7 @@ impl VectorStore {
         let mut store = Self {
             vectors: open("vectors.f32")?,
             lines: open("pictures.jsonl")?,
-            len,
+            width,
             places: HashMap::new(),
             count: 0,
         };
@@ -100,7 +100,7 @@ impl VectorStore {
     }
 
     fn row_bytes(&self) -> u64 {
-        (4 * self.len.max(1)) as u64
+        (4 * self.width.max(1)) as u64
     }
 
     /// How many vectors there are.
@@ -124,7 +124,7 @@ impl VectorStore {
     /// [`Error::Io`]
     pub fn get(&mut self, key: &PictureKey) -> Result<Option<Vec<f32>>> {
         let Some(&place) = self.places.get(key) else { return Ok(None) };
-        let mut bytes = vec![0; 4 * self.len];
+        let mut bytes = vec![0; 4 * self.width];
         let start = place as u64 * self.row_bytes();
         let (path, file) = &mut self.vectors;
         let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
@@ -140,7 +140,7 @@ impl VectorStore {
     /// # Panics
     /// Where the vector has another length than the store's.
     pub fn push(&mut self, key: PictureKey, vector: &[f32]) -> Result<()> {
-        assert_eq!(vector.len(), self.len, "all vectors of a store are equally long");
+        assert_eq!(vector.len(), self.width, "all vectors of a store are equally long");
         let end = self.count as u64 * self.row_bytes();
         let (path, file) = &mut self.vectors;
         let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(bytemuck::cast_slice(vector)));

@@ -80,7 +80,7 @@ pub fn run(args: &TrainArgs, context: &Context) -> Result<()> {
     if args.cv.is_none() && args.c.0.len() > 1 {
         return Err(exit::usage("several --c need --cv leave-one-out, which finds the best of them"));
     }
-    let (inputs, masks, lonely) = pairs(args)?;
+    let Pairs { inputs, masks, lonely } = pairs(args)?;
     for problem in &lonely {
         eprintln!("dinoscope: {problem}");
         if context.options.strict {
@@ -140,8 +140,17 @@ pub fn run(args: &TrainArgs, context: &Context) -> Result<()> {
     if failed || !lonely.is_empty() { Err(exit::already_reported()) } else { Ok(()) }
 }
 
-/// Pictures that have a mask, their masks by picture, and a sentence for each file that stands alone.
-fn pairs(args: &TrainArgs) -> Result<(Vec<Input>, BTreeMap<PathBuf, PathBuf>, Vec<String>)> {
+/// Pictures and masks of the same names.
+struct Pairs {
+    /// Pictures that have a mask.
+    inputs: Vec<Input>,
+    /// Their masks, by picture.
+    masks: BTreeMap<PathBuf, PathBuf>,
+    /// A sentence for each file that stands alone.
+    lonely: Vec<String>,
+}
+
+fn pairs(args: &TrainArgs) -> Result<Pairs> {
     let by_stem = |folder: &Path| -> Result<BTreeMap<String, PathBuf>> {
         let stem = |path: PathBuf| Some((path.file_stem()?.to_string_lossy().into_owned(), path));
         Ok(pictures::in_folder(folder)?.into_iter().filter_map(stem).collect())
@@ -161,7 +170,7 @@ fn pairs(args: &TrainArgs) -> Result<(Vec<Input>, BTreeMap<PathBuf, PathBuf>, Ve
     }));
     ensure!(!paired.is_empty(), "no picture of {} has a mask in {}", args.images.display(), args.masks.display());
     let inputs = pictures::inputs(&paired.keys().cloned().collect::<Vec<_>>());
-    Ok((inputs, paired, lonely))
+    Ok(Pairs { inputs, masks: paired, lonely })
 }
 
 /// Features of all labelled patches, names of the pictures that have some, and whether a picture failed.

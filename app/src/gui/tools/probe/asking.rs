@@ -14,12 +14,15 @@ use super::settings::Settings;
 use crate::gui::scribbles::Scribbles;
 use crate::gui::shared::Shared;
 
+/// A picture as it was described: another model or size makes other features.
+type Seen = (PictureId, Weak<CachedFeatures>);
+
 /// What an answer depends on.
 #[derive(Clone)]
 struct Question {
     /// Without scribbles that count: the probe of a file.
     taught: Taught,
-    pictures: Vec<(PictureId, Weak<CachedFeatures>)>,
+    pictures: Vec<Seen>,
     options: ApplyOptions,
     c: f64,
 }
@@ -37,9 +40,7 @@ impl PartialEq for Question {
             (Taught::File(a), Taught::File(b)) => Arc::ptr_eq(a, b),
             _ => false,
         };
-        let is_same = |(a, b): (&(PictureId, Weak<CachedFeatures>), &(PictureId, Weak<CachedFeatures>))| {
-            a.0 == b.0 && a.1.ptr_eq(&b.1)
-        };
+        let is_same = |(a, b): (&Seen, &Seen)| a.0 == b.0 && a.1.ptr_eq(&b.1);
         same_teacher
             && self.pictures.len() == other.pictures.len()
             && self.pictures.iter().zip(&other.pictures).all(is_same)
@@ -55,6 +56,8 @@ pub struct Asking {
     asked: Option<(RequestId, Question)>,
     answered: Option<(Question, Arc<Probed>)>,
     failed: Option<(Question, String)>,
+    /// How long training took last.
+    training: Option<Duration>,
     /// Labelled patches of each class, as they were when they were counted last.
     pub counts: Vec<usize>,
 }
@@ -149,6 +152,9 @@ impl Asking {
         let Some((_, question)) = self.asked.take_if(|(id, _)| *id == event.id) else { return false };
         match &event.outcome {
             Outcome::Probed(probed) => {
+                if !probed.training.is_zero() {
+                    self.training = Some(probed.training);
+                }
                 self.answered = Some((question, Arc::clone(probed)));
                 self.failed = None;
                 return true;
@@ -172,7 +178,7 @@ impl Asking {
 
     /// How long training took last.
     pub fn training(&self) -> Option<Duration> {
-        self.answered.as_ref().map(|(_, probed)| probed.training).filter(|time| !time.is_zero())
+        self.training.filter(|_| self.answered.is_some())
     }
 
     /// Why there is nothing newer.

@@ -78,11 +78,12 @@ impl Probing {
                 ui.ctx()
                     .accesskit_node_builder(field.id, |node| node.set_label(format!("Name of class {}", class + 1)));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let can_go = before.classes.len() > 2;
-                    let bin = controls::icon_button(ui, icons::ICON_DELETE, &format!("Remove {name}"));
-                    if bin.clicked() && can_go {
-                        removed = Some(class);
-                    }
+                    // Two are the fewest that can be told apart.
+                    ui.add_enabled_ui(before.classes.len() > 2, |ui| {
+                        if controls::icon_button(ui, icons::ICON_DELETE, &format!("Remove {name}")).clicked() {
+                            removed = Some(class);
+                        }
+                    });
                     ui.weak(count.to_string()).on_hover_text("Patches that are painted");
                 });
             });
@@ -126,7 +127,7 @@ impl Probing {
             (_, Some(probe)) if patches == 0 => {
                 ui.weak(format!("From a file: {}", probe.classes.join(", ")));
             }
-            _ if patches > 0 => {
+            _ if patches > 0 && self.asking.counts.contains(&0) => {
                 ui.weak("Paint another class too");
             }
             _ => {}
