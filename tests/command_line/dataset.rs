@@ -1,6 +1,11 @@
 //! `dinoscope knn`, `logreg` and `linear` on folders of classes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use dinoscope_engine::Cancel;
+use dinoscope_engine::probe::knn::vote;
+use dinoscope_engine::probe::metrics::best;
+use ndarray::Array2;
 
 use super::support::Workplace;
 
@@ -122,4 +127,114 @@ fn an_interrupted_extraction_goes_on_where_it_stopped() {
     assert!(before < 306 * VECTOR, "it was interrupted");
     work.run(&arguments).succeeded();
     assert_eq!(kept(&work), 306 * VECTOR, "each once");
+}
+
+/// Pieces of the sample pictures, by picture: those of the left half to learn from, those of the right half to try.
+fn pieces(work: &Workplace) {
+    const SIDE: u32 = 64;
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+    let mut state = 7u64;
+    let mut below = |most: u32| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as u32 % most
+    };
+    for name in ["astronaut.png", "china.jpg", "chelsea.png", "coffee.png", "flower.jpg"] {
+        let picture = image::open(assets.join(name)).expect("a sample").into_rgb8();
+        let half = picture.width() / 2;
+        for (part, left, count) in [("train", 0, 40), ("val", half, 20)] {
+            let folder = work.path(format!("set/{part}/{}", name.split('.').next().expect("a name")));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            for number in 0..count {
+                let (x, y) = (left + below(half - SIDE), below(picture.height() - SIDE));
+                let piece = image::imageops::crop_imm(&picture, x, y, SIDE, SIDE).to_image();
+                piece.save(folder.join(format!("{number}.png"))).expect("a piece");
+            }
+        }
+    }
+}
+
+/// Pixels of all pictures of a part, `[n, 3 * 64 * 64]`, and their classes.
+fn pixels(work: &Workplace, part: &str) -> (Array2<f32>, Vec<usize>) {
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
+    for (class, name) in work.names(&format!("set/{part}")).iter().enumerate() {
+        for file in work.names(&format!("set/{part}/{name}")) {
+            let picture = image::open(work.path(format!("set/{part}/{name}/{file}"))).expect("a piece").into_rgb8();
+            rows.extend(picture.into_raw().into_iter().map(f32::from));
+            labels.push(class);
+        }
+    }
+    let shape = (labels.len(), rows.len() / labels.len());
+    (Array2::from_shape_vec(shape, rows).expect("equal sizes"), labels)
+}
+
+#[test]
+fn features_say_more_of_a_piece_than_its_pixels() {
+    let work = Workplace::new();
+    pieces(&work);
+    let arguments = ["knn", "set", "--k", "10", "--size", "224", "--device", "cpu", "--cache", "cache", "--json"];
+    let json = work.run(&arguments).succeeded().json();
+    let features = json["results"][0]["top1"].as_f64().expect("a share");
+    let ((train, labels), (val, right)) = (pixels(&work, "train"), pixels(&work, "val"));
+    let votes = vote(train.view(), &labels, 5, val.view(), &[10], &Cancel::default()).expect("votes");
+    let hits = votes[0].votes.rows().into_iter().zip(&right).filter(|(row, right)| best(&row.to_vec()) == **right);
+    let raw = hits.count() as f64 / right.len() as f64;
+    eprintln!("10 neighbours: {features:.3} by features of the demo model, {raw:.3} by pixels");
+    assert!(features > raw, "{features} by features, {raw} by pixels");
+}
+
+/// Pictures with a bright square, the square's pixels as class 1 and as what is near.
+fn dense(work: &Workplace, labels: impl Fn(&std::path::Path, u32, u32)) {
+    for (part, count) in [("train", 4u32), ("val", 2)] {
+        std::fs::create_dir_all(work.path(format!("set/{part}/labels"))).expect("a folder");
+        for number in 0..count {
+            let (width, height) = (256 + 64 * number, 192);
+            work.picture(&format!("set/{part}/images/{number}.png"), width, height);
+            labels(&work.path(format!("set/{part}/labels/{number}")), width, height);
+        }
+    }
+}
+
+fn is_square(x: u32, y: u32, (width, height): (u32, u32)) -> bool {
+    (width / 4..width / 2).contains(&x) && (height / 4..height / 2).contains(&y)
+}
+
+/// The greatest, or the least, of a number of all rates.
+fn extremes(json: &serde_json::Value, name: &str) -> (f64, f64) {
+    let results = json["results"].as_array().expect("results").iter().filter_map(|result| result[name].as_f64());
+    results.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), value| (lo.min(value), hi.max(value)))
+}
+
+#[test]
+fn classes_of_pixels_are_learned() {
+    let work = Workplace::new();
+    dense(&work, |path, width, height| {
+        let grey = |x, y| image::Luma([if y < 4 { 255 } else { u8::from(is_square(x, y, (width, height))) }]);
+        image::GrayImage::from_fn(width, height, grey).save(path.with_extension("png")).expect("labels");
+    });
+    let arguments = ["linear", "set", "--task", "segmentation", "--epochs", "1", "--batch", "64"];
+    let small = ["--size", "192", "--device", "cpu"];
+    let json = work.run(&[&arguments[..], &small, &["--json"]].concat()).succeeded().json();
+    assert_eq!((&json["classes"], &json["what"]), (&2.into(), &"linear segmentation".into()));
+    assert!(extremes(&json, "miou").1 > 0.7, "{json}");
+    std::fs::remove_file(work.path("set/train/labels/1.png")).expect("removed");
+    let ran = work.run(&[&arguments[..], &small].concat());
+    assert!(ran.status == 1 && ran.stderr.contains("1.png: it has no labels"), "{}", ran.stderr);
+    std::fs::write(work.path("set/val/labels/stray.png"), b"").expect("written");
+    work.run(&[&arguments[..], &small].concat()).failed(1, &["stray.png has no picture"]);
+}
+
+#[test]
+fn depths_are_learned() {
+    let work = Workplace::new();
+    dense(&work, |path, width, height| {
+        let far = |x, y| if is_square(x, y, (width, height)) { 1000u16 } else { 3000 };
+        let depths = image::ImageBuffer::from_fn(width, height, |x, y| image::Luma([far(x, y)]));
+        depths.save(path.with_extension("png")).expect("depths");
+    });
+    let arguments = ["linear", "set", "--task", "depth", "--bins", "16", "--epochs", "1", "--batch", "64", "--json"];
+    let json = work.run(&[&arguments[..], &["--size", "192", "--device", "cpu"]].concat()).succeeded().json();
+    let range = [0, 1].map(|end| json["range"][end].as_f64().expect("a depth"));
+    assert!((range[0] - 1.0).abs() < 1e-4 && (range[1] - 3.0).abs() < 1e-4, "{range:?}");
+    // All at the mean depth would be wrong by 0.5 of 2 metres: a sixteenth is near.
+    assert!(extremes(&json, "rmse").0 < 0.3, "{json}");
 }

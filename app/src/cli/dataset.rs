@@ -28,7 +28,7 @@ const DEFAULT_SIDE: usize = 224;
 pub struct DatasetArgs {
     /// A folder with train/CLASS/... and val/CLASS/...
     #[arg(value_name = "DATASET")]
-    folder: PathBuf,
+    pub folder: PathBuf,
 
     /// Where vectors of pictures are kept, so that each is made once; without it the system's cache
     #[arg(long, value_name = "DIR")]

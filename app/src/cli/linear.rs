@@ -1,7 +1,9 @@
 //! `dinoscope linear`: how good features are, by a linear layer.
 
+mod dense;
+
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dinoscope_engine::probe::linear::{LinearOptions, RATES, train};
 use serde_json::json;
 
@@ -14,18 +16,34 @@ const SHORT: usize = 256;
 /// Steps of the reference's epoch.
 const EPOCH: usize = 1250;
 
-/// Classify pictures by a linear layer on the CLS token and the mean of the patches
+/// Train a linear layer on frozen features: classes of pictures, classes of pixels, or depths
 ///
-/// Trained by stochastic gradient descent at the reference's 13 rates, each told. Pictures are seen as they are: the
-/// reference's random crops would need the model at every step.
+/// Trained by stochastic gradient descent at the reference's 13 rates, each told. Pictures are classified by the CLS token
+/// and the mean of the patches, in folders train/CLASS and val/CLASS; pixels by their patch, in train/images,
+/// train/labels, val/images and val/labels. Pictures are seen as they are: the reference's random crops would need the
+/// model at every step.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   dinoscope linear flowers
-  dinoscope linear flowers --model vitb16 --epochs 2 --confusion matrix.png")]
+  dinoscope linear flowers --model vitb16 --epochs 2 --confusion matrix.png
+  dinoscope linear streets --task segmentation --size 512     labels: grey or indexed PNGs, 255 does not count
+  dinoscope linear rooms --task depth --depth-unit 0.001      labels: 16-bit PNGs in millimetres, or .npy in metres")]
 pub struct LinearArgs {
     #[command(flatten)]
     dataset: DatasetArgs,
+
+    /// What is learned
+    #[arg(long, value_enum, default_value_t = Task::Classification)]
+    task: Task,
+
+    /// Depths are told apart in so many steps (--task depth)
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u32).range(2..=4096))]
+    bins: u32,
+
+    /// What one step of a 16-bit PNG means (--task depth)
+    #[arg(long, value_name = "UNIT", default_value = "0.001")]
+    depth_unit: f32,
 
     /// Of 1,250 steps each
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -40,10 +58,38 @@ pub struct LinearArgs {
     seed: u64,
 }
 
+/// `--task`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Task {
+    /// A class for each picture
+    Classification,
+    /// A class for each pixel
+    Segmentation,
+    /// A depth for each pixel
+    Depth,
+}
+
+impl LinearArgs {
+    fn steps(&self) -> usize {
+        EPOCH * self.epochs as usize
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(args: &LinearArgs, context: &Context) -> Result<()> {
+    match args.task {
+        Task::Classification => classify(args, context),
+        Task::Segmentation => dense::run(args, dense::Target::Classes, context),
+        Task::Depth => {
+            let target = dense::Target::Depths { bins: args.bins as usize, unit: args.depth_unit };
+            dense::run(args, target, context)
+        }
+    }
+}
+
+fn classify(args: &LinearArgs, context: &Context) -> Result<()> {
     let dataset = args.dataset.load(SHORT, context)?;
-    let steps = EPOCH * args.epochs as usize;
+    let steps = args.steps();
     let options = LinearOptions { batch: args.batch as usize, steps, seed: args.seed };
     let bar = context.progress_bar("training", Some(steps as u64));
     let progress = |step: usize| bar.set_position(step as u64);

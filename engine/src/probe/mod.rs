@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod cross_validation;
+pub mod dense;
 pub mod file;
 pub mod knn;
 pub mod labels;
@@ -62,6 +63,14 @@ pub enum ProbeError {
     /// Features that hold NaN or infinity.
     #[error("the features hold NaN or infinite numbers; check the weights, or use --dtype f32")]
     NotFinite,
+    /// A file that labels no pixels.
+    #[error("{} cannot be used as labels: {reason}", path.display())]
+    Labelling {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        reason: String,
+    },
     /// No probe.
     #[error("{} is no probe of dinoscope ({reason}); train one with 'dinoscope probe train'", path.display())]
     File {

@@ -16,9 +16,8 @@ const MOST_CLASSES: usize = 11;
 
 impl Probing {
     pub(super) fn show_inspector(&mut self, ui: &mut Ui, shared: &mut Shared) {
-        if self.asking.probe().is_none() {
-            ui.weak("Paint a few patches of two classes: what is like each shows at once, in every open picture.");
-        }
+        // It stays, so that nothing below moves under the pointer at the first answer.
+        ui.weak("Paint a few patches of two classes: what is like each shows at once. The right button erases.");
         // Each in a part of its own, so that what comes later keeps its identity when a row is added.
         ui.vertical(|ui| self.classes(ui, shared));
         let hint = actions::with_keys("Diameter in patches", &[ToolAction::SmallerBrush, ToolAction::LargerBrush]);
