@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, ArrayView1};
 use rayon::prelude::*;
 
 use super::pca::{self, Basis, Sample};
-use super::{AnalysisError, check_mask};
+use super::{AnalysisError, check_mask, unit_rows};
 use crate::features::{FeatureGrid, Geometry, Patch};
 use crate::{Cancel, Result};
 
@@ -151,7 +151,7 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid, cancel: &Cancel) -> Resu
     if right.dim() != dim {
         return Err(AnalysisError::Dimension { expected: dim, got: right.dim() }.into());
     }
-    let (left, right) = (normalised(left)?, normalised(right)?);
+    let (left, right) = (unit_rows(left.data.view())?, unit_rows(right.data.view())?);
     if left.is_empty() || right.is_empty() {
         return Err(AnalysisError::NotEnough("matching needs at least one patch on both sides".into()).into());
     }
@@ -207,22 +207,6 @@ pub fn nearest(left: &FeatureGrid, right: &FeatureGrid, cancel: &Cancel) -> Resu
         *score = score.clamp(-1.0, 1.0);
     }
     Ok(nearest)
-}
-
-/// Features of length 1, patch by patch, `[patches * dim]`; zero vectors stay.
-fn normalised(grid: &FeatureGrid) -> Result<Vec<f32>, AnalysisError> {
-    let mut features: Vec<f32> = grid.data.iter().copied().collect();
-    features.par_chunks_mut(grid.dim().max(1)).try_for_each(|feature| {
-        let length = feature.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        if !length.is_finite() {
-            return Err(AnalysisError::NotFinite);
-        }
-        if length > 0.0 {
-            feature.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
-        }
-        Ok(())
-    })?;
-    Ok(features)
 }
 
 /// Thins pairs greedily: while left points lie within `distance` pixels of each other, the one with most such
@@ -314,6 +298,7 @@ pub fn paint(side: &Side, basis: &Basis) -> Result<Array3<f32>, AnalysisError> {
 }
 
 fn unit(grid: &FeatureGrid) -> Result<FeatureGrid, AnalysisError> {
-    let data = Array2::from_shape_vec(grid.data.dim(), normalised(grid)?).expect("normalising keeps the size");
+    let data =
+        Array2::from_shape_vec(grid.data.dim(), unit_rows(grid.data.view())?).expect("normalising keeps the size");
     Ok(FeatureGrid { data, ..*grid })
 }

@@ -13,7 +13,7 @@ pub mod similarity;
 mod tests;
 mod unit;
 
-pub use unit::unit;
+pub use unit::{unit, unit_rows};
 
 /// Why an analysis could not be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::ProbeError;
+use crate::analysis::unit_rows;
 use crate::{Cancel, Result};
 
 /// Temperature of the votes.
@@ -29,7 +30,8 @@ pub struct Votes {
 /// a neighbour's vote is its share of the softmax of cosine / [`TEMPERATURE`] over the most neighbours of any k.
 ///
 /// # Errors
-/// [`ProbeError::Dimension`], [`ProbeError::Labels`], [`crate::Error::Cancelled`].
+/// [`ProbeError::Dimension`], [`ProbeError::Labels`], [`crate::analysis::AnalysisError::NotFinite`],
+/// [`crate::Error::Cancelled`].
 pub fn vote(
     train: ArrayView2<'_, f32>,
     labels: &[usize],
@@ -46,7 +48,7 @@ pub fn vote(
     if queries.ncols() != dim {
         return Err(ProbeError::Dimension { expected: dim, got: queries.ncols() }.into());
     }
-    let (train, queries) = (unit(train), unit(queries));
+    let (train, queries) = (unit_rows(train)?, unit_rows(queries)?);
     let mut ks: Vec<usize> = ks.iter().map(|&k| k.min(count)).filter(|&k| k > 0).collect();
     ks.sort_unstable();
     ks.dedup();
@@ -95,17 +97,4 @@ fn tally(neighbours: &[Vec<(f32, usize)>], labels: &[usize], classes: usize, k: 
         }
     }
     votes
-}
-
-/// Rows of length 1, one after the other; zero rows stay.
-fn unit(rows: ArrayView2<'_, f32>) -> Vec<f32> {
-    let dim = rows.ncols().max(1);
-    let mut values: Vec<f32> = rows.iter().copied().collect();
-    values.par_chunks_mut(dim).for_each(|row| {
-        let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        if length > 0.0 {
-            row.iter_mut().for_each(|value| *value /= length);
-        }
-    });
-    values
 }
