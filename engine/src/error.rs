@@ -9,6 +9,7 @@ use crate::gpu::GpuError;
 use crate::hub::HubError;
 use crate::image::PictureError;
 use crate::probe::ProbeError;
+use crate::retrieval::RetrievalError;
 use crate::text::TextError;
 use crate::tracking::TrackingError;
 use crate::video::VideoError;
@@ -50,6 +51,9 @@ pub enum Error {
     /// A probe could not be trained or used.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// An index of pictures could not be opened, or belongs to another model.
+    #[error(transparent)]
+    Retrieval(#[from] RetrievalError),
     /// Labels cannot be read, or do not fit the clip.
     #[error(transparent)]
     Tracking(#[from] TrackingError),

@@ -63,7 +63,7 @@ pub struct Encoded {
 }
 
 /// How a picture and its patch grid lie over each other.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Geometry {
     /// Width and height in pixels of the original picture (after EXIF rotation).
     pub picture: (usize, usize),

@@ -24,6 +24,7 @@ pub mod output;
 pub mod probe;
 pub mod progress;
 mod recovery;
+pub mod retrieval;
 pub mod text;
 pub mod tracking;
 pub mod video;

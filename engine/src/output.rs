@@ -1,6 +1,9 @@
 //! Files that dinoscope writes: complete, or not at all.
 
 mod features;
+mod npz;
+mod parquet;
+pub mod records;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,6 +16,8 @@ use serde_json::{Map, Value, json};
 use crate::{Error, Result};
 
 pub use features::{FeatureTensor, feature_tensors, write_features};
+pub use npz::write_npz;
+pub use parquet::write_parquet;
 
 /// Key and value pairs that say where a file comes from, in the order they are written.
 pub type Metadata<'a> = [(&'a str, String)];
@@ -23,11 +28,11 @@ pub type Metadata<'a> = [(&'a str, String)];
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`, whether the system failed or `content` did.
-pub fn write_atomically(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub fn write_atomically(path: &Path, content: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> Result<()> {
     write_and_rename(path, content).map_err(Error::io("write", path))
 }
 
-fn write_and_rename(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_and_rename(path: &Path, content: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(target) if !target.is_file() => {
@@ -59,12 +64,14 @@ fn write_and_rename(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Res
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_npy<T: WritableElement, D: Dimension>(path: &Path, array: ArrayView<'_, T, D>) -> Result<()> {
-    write_atomically(path, |writer| {
-        array.write_npy(writer).map_err(|error| match error {
-            WriteNpyError::Io(error) => error,
-            other => io::Error::other(other),
-        })
-    })
+    write_atomically(path, |writer| array.write_npy(writer).map_err(of_npy))
+}
+
+fn of_npy(error: WriteNpyError) -> io::Error {
+    match error {
+        WriteNpyError::Io(error) => error,
+        other => io::Error::other(other),
+    }
 }
 
 /// As [`write_npy`] for values in row-major order.

@@ -75,6 +75,7 @@ fn help_has_examples_and_names_what_exists() {
         "knn",
         "logreg",
         "linear",
+        "retrieve",
         "bench",
         "completions",
     ];

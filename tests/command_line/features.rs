@@ -68,3 +68,65 @@ fn sizes() {
     assert_eq!(size("96x32"), "96x32");
     assert_eq!(size("native"), "96x48");
 }
+
+#[test]
+fn npz_and_parquet_hold_the_same_numbers() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+    let work = Workplace::new();
+    work.picture("a.png", 96, 48);
+    for format in ["safetensors", "npz", "parquet"] {
+        work.run_small(&["features", "a.png", "-o", "out", "--layers", "3", "--format", format]).succeeded();
+    }
+    assert_eq!(work.names("out"), ["a.npz", "a.parquet", "a.safetensors"]);
+    let bytes = std::fs::read(work.path("out/a.safetensors")).expect("the file");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let expected = |name: &str| -> Vec<f32> {
+        tensors.tensor(name).expect(name).data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+
+    let open = |name: &str| std::fs::File::open(work.path(name)).expect("the file");
+    let mut archive = zip::ZipArchive::new(open("out/a.npz")).expect("an archive");
+    let in_archive = archive.file_names().map(|name| name.expect("a name").trim_end_matches(".npy").to_owned());
+    let mut names: Vec<String> = in_archive.collect();
+    names.sort();
+    assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), {
+        let mut names = tensors.names();
+        names.sort();
+        names
+    });
+    for name in &names {
+        let mut bytes = Vec::new();
+        let mut entry = archive.by_name(&format!("{name}.npy")).expect("an array");
+        std::io::Read::read_to_end(&mut entry, &mut bytes).expect("read");
+        let array = <ndarray::ArrayD<f32> as ndarray_npy::ReadNpyExt>::read_npy(bytes.as_slice()).expect("an array");
+        assert_eq!(array.shape(), tensors.tensor(name).expect(name).shape());
+        assert_eq!(array.iter().copied().collect::<Vec<_>>(), expected(name), "{name}");
+    }
+    let comment: serde_json::Value = serde_json::from_slice(archive.comment()).expect("JSON");
+    assert_eq!((&comment["model"], &comment["size"]), (&"demo".into(), &"128x64".into()));
+
+    let reader = SerializedFileReader::new(open("out/a.parquet")).expect("a table");
+    let pairs = reader.metadata().file_metadata().key_value_metadata().expect("metadata");
+    let text = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref());
+    assert_eq!((text("model"), text("size"), text("dtype")), (Some("demo"), Some("128x64"), Some("f32")));
+    assert_eq!(text("weights").map(str::len), Some(64));
+    let (mut patch, mut deeper, mut centres) = (Vec::new(), Vec::new(), Vec::new());
+    for row in reader.get_row_iter(None).expect("rows") {
+        let row = row.expect("a row");
+        let list = row.get_list(6).expect("a feature").elements().iter();
+        let feature = list.map(|field| if let Field::Float(value) = field { *value } else { f32::NAN });
+        let of_output = row.get_int(1).is_err();
+        match (row.get_string(0).expect("a token").as_str(), of_output) {
+            ("patch", true) => {
+                patch.extend(feature);
+                centres.push((row.get_double(4).expect("x"), row.get_double(5).expect("y")));
+            }
+            ("patch", false) => deeper.extend(feature),
+            ("cls", true) => assert_eq!(feature.collect::<Vec<_>>(), expected("cls")),
+            _ => {}
+        }
+    }
+    assert!(patch == expected("patch") && deeper == expected("layer_3.patch"));
+    assert_eq!((centres.len(), centres[0], centres[31]), (32, (6.0, 6.0), (90.0, 42.0)));
+}

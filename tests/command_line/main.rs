@@ -8,6 +8,7 @@ mod dataset;
 mod devices;
 mod features;
 mod probe;
+mod retrieve;
 mod robustness;
 mod support;
 mod text;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use dinoscope_engine::analysis::AnalysisError;
 use dinoscope_engine::features::{Encoded, Features, Geometry};
-use dinoscope_engine::output::{feature_tensors, write_features, write_npy_values};
+use dinoscope_engine::output::{feature_tensors, write_features, write_npy_values, write_npz, write_parquet};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -17,14 +17,17 @@ use super::pictures::{self, Input};
 /// Write the features of pictures to files
 ///
 /// Each file holds `cls` [D], `registers` [R, D] (ViT) and `patch` [rows, cols, D], f32, after the final norm, and
-/// in its metadata the model, the weights' SHA-256, the input size, the device and the dtype.
+/// in its metadata the model, the weights' SHA-256, the input size, the device and the dtype. Parquet has a row for each
+/// token instead, with the columns `token` ("cls", "register 0", "patch"), `layer` (null for the output), `row`, `col`,
+/// `x`, `y` (of patches alone; the centre in pixels of the original picture) and `feature`, a list of f32.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   dinoscope features cat.jpg -o features                          features/cat.safetensors
   dinoscope features *.jpg -o features --model vits16 --size 512
   dinoscope features cat.jpg -o features --layers 8,11            adds layer_8.patch, layer_8.cls
-  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, ...")]
+  dinoscope features cat.jpg -o features --format npy             features/cat.patch.npy, ...
+  dinoscope features cat.jpg -o features --format parquet         features/cat.parquet, a row per token")]
 pub struct FeaturesArgs {
     /// Pictures
     #[arg(value_name = "IMAGE", required = true)]
@@ -38,7 +41,7 @@ pub struct FeaturesArgs {
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     layers: Vec<usize>,
 
-    /// One .safetensors per picture, or one .npy per tensor
+    /// Kind of the files
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
     format: Format,
 }
@@ -48,8 +51,12 @@ pub struct FeaturesArgs {
 pub enum Format {
     /// All tensors of a picture in one file
     Safetensors,
-    /// NumPy files
+    /// A NumPy file for each tensor
     Npy,
+    /// All tensors of a picture in one NumPy archive
+    Npz,
+    /// A table of all tokens of a picture
+    Parquet,
 }
 
 /// Runs the subcommand.
@@ -142,5 +149,15 @@ pub fn write(
                 Ok(path.display().to_string())
             })
             .collect(),
+        Format::Npz => {
+            let path = file(format!("{stem}.npz"));
+            write_npz(&path, &feature_tensors(&encoded.output, &encoded.layers), &origin.metadata(geometry))?;
+            Ok(vec![path.display().to_string()])
+        }
+        Format::Parquet => {
+            let path = file(format!("{stem}.parquet"));
+            write_parquet(&path, encoded, geometry, &origin.metadata(geometry))?;
+            Ok(vec![path.display().to_string()])
+        }
     }
 }

@@ -23,6 +23,7 @@ mod pictures;
 mod pipeline;
 mod point;
 mod probe;
+mod retrieve;
 mod segment;
 mod similarity;
 mod text;
@@ -92,6 +93,7 @@ enum Command {
     Knn(knn::KnnArgs),
     Logreg(logreg::LogregArgs),
     Linear(linear::LinearArgs),
+    Retrieve(retrieve::RetrieveArgs),
     EncodeText(encode_text::EncodeTextArgs),
     Bench(bench::BenchArgs),
     Models(models::ModelsArgs),
@@ -131,6 +133,7 @@ fn execute(
             | Command::Knn(_)
             | Command::Logreg(_)
             | Command::Linear(_)
+            | Command::Retrieve(_)
             | Command::EncodeText(_),
         ) = command
     {
@@ -154,6 +157,7 @@ fn execute(
         Some(Command::Knn(args)) => knn::run(&args, context),
         Some(Command::Logreg(args)) => logreg::run(&args, context),
         Some(Command::Linear(args)) => linear::run(&args, context),
+        Some(Command::Retrieve(args)) => retrieve::run(&args, context),
         Some(Command::EncodeText(args)) => encode_text::run(&args, context),
         Some(Command::Bench(args)) => bench::run(&args, context),
         Some(Command::Models(args)) => models::run(&args, context),

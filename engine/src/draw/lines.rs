@@ -81,7 +81,7 @@ fn blank(width: usize, height: usize) -> Picture {
 }
 
 /// Copies a picture into a larger one, which must have the room.
-fn paste(onto: &mut Picture, picture: &Picture, (x, y): (usize, usize)) {
+pub(super) fn paste(onto: &mut Picture, picture: &Picture, (x, y): (usize, usize)) {
     for (row, source) in picture.rgb.chunks_exact(picture.width * 3).enumerate() {
         let start = ((y + row) * onto.width + x) * 3;
         onto.rgb[start..start + source.len()].copy_from_slice(source);
@@ -92,7 +92,11 @@ fn scaled_to_height(picture: &Picture, height: usize) -> Picture {
     if picture.height == height {
         return picture.clone();
     }
-    let width = (picture.width * height).div_ceil(picture.height).max(1);
+    scaled(picture, (picture.width * height).div_ceil(picture.height).max(1), height)
+}
+
+/// The picture at another size.
+pub(super) fn scaled(picture: &Picture, width: usize, height: usize) -> Picture {
     let source = RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.rgb.clone())
         .expect("a picture holds width * height * 3 numbers");
     let scaled = imageops::resize(&source, width as u32, height as u32, FilterType::Triangle);

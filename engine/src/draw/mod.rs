@@ -12,6 +12,7 @@ pub mod matching;
 pub mod overlay;
 mod palette;
 pub mod plot;
+pub mod results;
 pub(crate) mod sample;
 mod text;
 

@@ -1,17 +1,17 @@
 //! One vector for each picture of a dataset, kept in a folder: what was extracted is not extracted again.
 //!
-//! `vectors.f32` has the vectors one after the other, `pictures.jsonl` a line for each that says whose it is. Both only
-//! grow, the line after its vector: whatever an interruption cuts off is a vector without a line, which is dropped.
+//! `vectors.f32` has the vectors one after the other, `pictures.jsonl` a line for each that says whose it is.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::hash;
+use crate::output::records::{Access, Records};
 use crate::{Error, Result};
 
 /// Which picture, in which state.
@@ -41,12 +41,10 @@ impl PictureKey {
 /// Vectors of pictures in a folder.
 #[derive(Debug)]
 pub struct VectorStore {
-    vectors: (PathBuf, File),
-    lines: (PathBuf, File),
+    records: Records<PictureKey>,
     /// Numbers of a vector.
     width: usize,
     places: HashMap<PictureKey, usize>,
-    count: usize,
 }
 
 /// The folder below `root` for vectors made in one way: `how` names the weights, the size and whatever else decides them.
@@ -60,57 +58,33 @@ impl VectorStore {
     /// # Errors
     /// [`Error::Io`]
     pub fn open(folder: &Path, width: usize) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let open = |name: &str| -> Result<(PathBuf, File)> {
-            let path = folder.join(name);
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-            file.map(|file| (path.clone(), file)).map_err(Error::io("open", &path))
-        };
-        let mut store = Self {
-            vectors: open("vectors.f32")?,
-            lines: open("pictures.jsonl")?,
-            width,
-            places: HashMap::new(),
-            count: 0,
-        };
-        store.read_lines()?;
-        Ok(store)
+        Self::open_for(folder, width, Access::Append)
     }
 
-    /// Takes what is whole, and cuts off the rest.
-    fn read_lines(&mut self) -> Result<()> {
-        let (path, file) = &mut self.lines;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-        let stored = self.vectors.1.metadata().map_err(Error::io("read", &self.vectors.0))?.len() / self.row_bytes();
-        let mut kept = 0;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let key = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<PictureKey>(line).ok());
-            let Some(key) = key.filter(|_| (self.count as u64) < stored) else { break };
-            self.places.insert(key, self.count);
-            self.count += 1;
-            kept += line.len() as u64;
-        }
-        let cut = |(path, file): &mut (PathBuf, File), length: u64| {
-            file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map(drop).map_err(Error::io("write", path))
-        };
-        let rows = self.count as u64 * self.row_bytes();
-        cut(&mut self.lines, kept)?;
-        cut(&mut self.vectors, rows)
-    }
-
-    fn row_bytes(&self) -> u64 {
-        (4 * self.width.max(1)) as u64
+    /// As [`Self::open`], to read or to add.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn open_for(folder: &Path, width: usize, access: Access) -> Result<Self> {
+        let files = [folder.join("vectors.f32"), folder.join("pictures.jsonl")];
+        let records = Records::open(files, access, |_: &PictureKey| 4 * width as u64)?;
+        let places = records.lines().iter().cloned().zip(0..).collect();
+        Ok(Self { records, width, places })
     }
 
     /// How many vectors there are.
     pub fn len(&self) -> usize {
-        self.count
+        self.records.lines().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
+    }
+
+    /// Whose the vectors are, in their order.
+    pub fn keys(&self) -> &[PictureKey] {
+        self.records.lines()
     }
 
     /// Whether a picture's vector is there.
@@ -124,12 +98,16 @@ impl VectorStore {
     /// [`Error::Io`]
     pub fn get(&mut self, key: &PictureKey) -> Result<Option<Vec<f32>>> {
         let Some(&place) = self.places.get(key) else { return Ok(None) };
-        let mut bytes = vec![0; 4 * self.width];
-        let start = place as u64 * self.row_bytes();
-        let (path, file) = &mut self.vectors;
-        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
-        read.map_err(Error::io("read", path))?;
-        Ok(Some(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
+        Ok(Some(self.rows(place..place + 1)?))
+    }
+
+    /// The vectors of some places, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn rows(&mut self, places: Range<usize>) -> Result<Vec<f32>> {
+        let bytes = self.records.read(places)?;
+        Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 
     /// Adds a picture's vector.
@@ -141,22 +119,17 @@ impl VectorStore {
     /// Where the vector has another length than the store's.
     pub fn push(&mut self, key: PictureKey, vector: &[f32]) -> Result<()> {
         assert_eq!(vector.len(), self.width, "all vectors of a store are equally long");
-        let end = self.count as u64 * self.row_bytes();
-        let (path, file) = &mut self.vectors;
-        let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(bytemuck::cast_slice(vector)));
-        written.map_err(Error::io("write", path))?;
-        let (path, file) = &mut self.lines;
-        let mut line = serde_json::to_vec(&key).map_err(|error| Error::io("write", path)(error.into()))?;
-        line.push(b'\n');
-        file.write_all(&line).map_err(Error::io("write", path))?;
-        self.places.insert(key, self.count);
-        self.count += 1;
+        let place = self.len();
+        self.records.push(key.clone(), bytemuck::cast_slice(vector))?;
+        self.places.insert(key, place);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     fn key(name: &str, changed: u64) -> PictureKey {

@@ -1,0 +1,54 @@
+//! `dinoscope retrieve`: pictures that are like others.
+
+mod index;
+mod region;
+mod search;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use dinoscope_engine::encoder::Encoder;
+use dinoscope_engine::image::SizeRule;
+use dinoscope_engine::retrieval::{APPROXIMATE_FROM, Recipe};
+
+use super::context::Context;
+
+/// Find pictures that are like others, as a whole or in a region
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  dinoscope retrieve index holiday -o holiday.index
+  dinoscope retrieve search holiday.index --image cat.jpg -o like-cat.png
+  dinoscope retrieve search holiday.index --image cat.jpg --image dog.jpg -k 20    like both
+  dinoscope retrieve search holiday.index --image cat.jpg --region 320,200,90,60   like this part")]
+pub struct RetrieveArgs {
+    #[command(subcommand)]
+    command: RetrieveCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum RetrieveCommand {
+    Index(index::IndexArgs),
+    Search(search::SearchArgs),
+}
+
+/// From how many pictures on a graph is asked.
+#[derive(Args, Debug)]
+struct Threshold {
+    /// Pictures from which on a graph is asked instead of comparing with all
+    #[arg(long, value_name = "N", default_value_t = APPROXIMATE_FROM, hide = true)]
+    approximate_from: usize,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &RetrieveArgs, context: &Context) -> Result<()> {
+    match &args.command {
+        RetrieveCommand::Index(args) => index::run(args, context),
+        RetrieveCommand::Search(args) => search::run(args, context),
+    }
+}
+
+/// What features of a model at a size are made with.
+fn recipe(encoder: &Encoder, size: SizeRule) -> Recipe {
+    let provenance = encoder.provenance();
+    Recipe { model: provenance.model.clone(), weights: provenance.weights.clone(), size, dim: encoder.config().dim() }
+}
