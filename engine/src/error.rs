@@ -53,7 +53,7 @@ pub enum Error {
     Probe(#[from] ProbeError),
     /// An index of pictures could not be opened, or belongs to another model.
     #[error(transparent)]
-    Retrieval(#[from] RetrievalError),
+    Retrieval(Box<RetrievalError>),
     /// Labels cannot be read, or do not fit the clip.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
@@ -85,6 +85,13 @@ pub enum Error {
     /// The work was stopped on request.
     #[error("cancelled")]
     Cancelled,
+}
+
+// Boxed, since it is larger than all others.
+impl From<RetrievalError> for Error {
+    fn from(error: RetrievalError) -> Self {
+        Self::Retrieval(Box::new(error))
+    }
 }
 
 impl Error {
