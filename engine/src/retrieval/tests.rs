@@ -159,8 +159,8 @@ fn random(n: usize, dim: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn the_graph_finds_nearly_all_and_what_came_later_too() {
-    let dim = 64;
-    let (rows, queries) = (random(6000, dim, 1), random(100, dim, 2));
+    let dim = 32;
+    let (rows, queries) = (random(3000, dim, 1), random(100, dim, 2));
     let pictures = tempfile::tempdir().unwrap();
     let path = pictures.path().join("graph.hnsw");
     Graph::build(&rows, dim).save(&path).unwrap();
