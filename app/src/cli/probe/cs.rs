@@ -18,8 +18,10 @@ impl Cs {
             [first, last, count] => {
                 let count: usize = count.parse().ok().filter(|count| (2..=1000).contains(count)).ok_or_else(wrong)?;
                 let (first, last) = (number(first)?, number(last)?);
-                let step = (last / first).powf(1.0 / (count - 1) as f64);
-                Ok(Self((0..count).map(|i| first * step.powi(i as i32)).collect()))
+                // By powers of ten, as numpy's logspace, so that 1e-7:1:8 ends at 1.
+                let (start, end) = (first.log10(), last.log10());
+                let power = |i: usize| start + (end - start) * i as f64 / (count - 1) as f64;
+                Ok(Self((0..count).map(|i| 10f64.powf(power(i))).collect()))
             }
             _ => Err(wrong()),
         }
@@ -33,7 +35,7 @@ mod tests {
     #[test]
     fn ranges_are_geometric() {
         let Cs(cs) = Cs::parse("1e-7:1:8").unwrap();
-        assert_eq!(cs.len(), 8);
+        assert_eq!((cs.len(), cs[7]), (8, 1.0));
         assert!(cs.iter().zip(-7..).all(|(c, power)| (c / 10f64.powi(power) - 1.0).abs() < 1e-12), "{cs:?}");
         assert_eq!(Cs::parse("0.5").unwrap().0, [0.5]);
         for wrong in ["", "0", "-1", "a", "1:2", "1:2:1", "1:2:3:4", "inf"] {

@@ -113,7 +113,7 @@ pub fn run(args: &TrainArgs, context: &Context) -> Result<()> {
 
     let foreground = patches.labels.iter().sum::<usize>();
     context.say(format!(
-        "{} pictures, {} patches, {foreground} of them {}; C {c:e} → {}",
+        "{} pictures, {} patches, {foreground} of them {}; C {c:.1e} → {}",
         names.len(),
         patches.labels.len(),
         args.name,
