@@ -105,23 +105,11 @@ fn broken_pictures_and_classes_are_named() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_extraction_goes_on_where_it_stopped() {
-    use std::process::{Command, Stdio};
     let work = Workplace::new();
     dataset(&work, 100, 2);
     let arguments = ["knn", "set", "--size", "224", "--device", "cpu", "--cache", "cache"];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
-        .args(arguments)
-        .current_dir(work.path(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let start = std::time::Instant::now();
-    while !work.path("cache").exists() || kept(&work) < 5 * VECTOR {
-        assert!(start.elapsed().as_secs() < 120, "nothing is extracted");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
+    let mut child = work.start_until(&arguments, || work.path("cache").exists() && kept(&work) >= 5 * VECTOR);
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     let before = kept(&work);
     assert!(before < 306 * VECTOR, "it was interrupted");

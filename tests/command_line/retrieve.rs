@@ -159,27 +159,15 @@ fn what_does_not_fit_an_index_is_refused() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_index_goes_on_where_it_stopped() {
-    use std::process::{Command, Stdio};
     let work = Workplace::new();
     for number in 0..150 {
         pattern(&work, &format!("set/{number}.png"), number % 2 == 0, number);
     }
     let arguments = ["retrieve", "index", "set", "-o", "set.index", "--size", "160", "--device", "cpu"];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
-        .args(arguments)
-        .current_dir(work.path(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
     // Of the demo model: 10 by 15 patches of 192 numbers, and a CLS token.
     let bytes = |name: &str| std::fs::metadata(work.path("set.index").join(name)).map_or(0, |metadata| metadata.len());
     let (patches, vector) = (10 * 15 * 192 * 2, 192 * 4);
-    let start = std::time::Instant::now();
-    while bytes("vectors.f32") < 5 * vector {
-        assert!(start.elapsed().as_secs() < 120, "nothing is indexed");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let mut child = work.start_until(&arguments, || bytes("vectors.f32") >= 5 * vector);
     // Without a word of warning.
     child.kill().expect("killed");
     child.wait().expect("ends");

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+#[cfg(unix)]
+use std::process::{Child, Stdio};
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -74,6 +78,24 @@ impl Workplace {
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
         }
+    }
+
+    /// A run that goes on, once `is_under_way`: to be interrupted.
+    #[cfg(unix)]
+    pub fn start_until(&self, arguments: &[&str], is_under_way: impl Fn() -> bool) -> Child {
+        let child = Command::new(env!("CARGO_BIN_EXE_dinoscope"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let start = Instant::now();
+        while !is_under_way() {
+            assert!(start.elapsed().as_secs() < 120, "nothing came of it");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
     }
 
     /// The most memory that a run had at once, in bytes.

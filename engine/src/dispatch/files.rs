@@ -70,9 +70,5 @@ pub fn thumbnail(picture: &Picture) -> Picture {
         return picture.clone();
     }
     let side = |side: usize| (side * THUMBNAIL).div_ceil(longest);
-    let (width, height) = (side(picture.width), side(picture.height));
-    let small = resample::resize(picture, width, height, Filter::Bilinear);
-    let area = width * height;
-    let sample = |i: usize| (small.data[(i % 3) * area + i / 3] * 255.0).round() as u8;
-    Picture { width, height, rgb: (0..3 * area).map(sample).collect() }
+    resample::resize_picture(picture, side(picture.width), side(picture.height), Filter::Bilinear)
 }

@@ -146,12 +146,9 @@ fn reduced(picture: &Picture, geometry: &Geometry) -> (Picture, Geometry) {
     }
     let side = |side: usize| (side * LONGEST / longest).max(1);
     let (width, height) = (side(picture.width), side(picture.height));
-    let small = resample::resize(picture, width, height, Filter::Bilinear);
-    let area = width * height;
-    let sample = |i: usize| (small.data[(i % 3) * area + i / 3] * 255.0).round() as u8;
-    let picture = Picture { width, height, rgb: (0..3 * area).map(sample).collect() };
+    let small = resample::resize_picture(picture, width, height, Filter::Bilinear);
     let covered = (side(geometry.covered.0), side(geometry.covered.1));
-    (picture, Geometry { picture: (width, height), covered, grid: geometry.grid })
+    (small, Geometry { picture: (width, height), covered, grid: geometry.grid })
 }
 
 /// A file of what a probe says of a picture.

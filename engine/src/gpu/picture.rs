@@ -60,13 +60,7 @@ fn scaled_down(picture: &Picture, limit: usize) -> Cow<'_, Picture> {
         return Cow::Borrowed(picture);
     }
     let side = |len: usize| ((len as f64 * limit as f64 / longest as f64).round() as usize).clamp(1, limit);
-    let pixels = resample::resize(picture, side(width), side(height), Filter::Bilinear);
-    let plane = pixels.width * pixels.height;
-    let rgb = (0..plane)
-        .into_par_iter()
-        .flat_map_iter(|i| [0, 1, 2].map(|channel| byte(pixels.data[channel * plane + i])))
-        .collect();
-    Cow::Owned(Picture { width: pixels.width, height: pixels.height, rgb })
+    Cow::Owned(resample::resize_picture(picture, side(width), side(height), Filter::Bilinear))
 }
 
 /// 0..=1 to 0..=255; NaN to 0.

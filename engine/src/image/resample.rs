@@ -120,6 +120,15 @@ pub fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) ->
     }
 }
 
+/// As [`resize`], rounded to a picture of 8 bits again.
+pub fn resize_picture(picture: &Picture, width: usize, height: usize, filter: Filter) -> Picture {
+    let resized = resize(picture, width, height, filter);
+    let plane = width * height;
+    let byte = |i: usize, channel: usize| (resized.data[channel * plane + i] * 255.0).round() as u8;
+    let rgb = (0..plane).into_par_iter().flat_map_iter(|i| [0, 1, 2].map(|channel| byte(i, channel))).collect();
+    Picture { width, height, rgb }
+}
+
 fn resize_as<S: Sample>(picture: &Picture, width: usize, height: usize, filter: Filter) -> Pixels {
     let columns = windows::<S>(picture.width, width, filter);
     let rows = windows::<S>(picture.height, height, filter);

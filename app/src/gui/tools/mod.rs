@@ -22,6 +22,9 @@ use super::overlay::Layer;
 use super::panels::timeline::Mark;
 use super::shared::Shared;
 
+/// Pictures side by side on the canvas at most.
+const MOST_SHOWN: usize = 12;
+
 /// What every tool does. All of it runs on the window's thread and must take no time: long work goes through
 /// [`Shared::send`].
 pub trait Tool {
@@ -253,6 +256,18 @@ impl Tools {
         foreground::receive(shared, event);
         self.all().into_iter().for_each(|(_, _, tool)| tool.receive(shared, event));
     }
+}
+
+/// The active picture or all of them; where there are too many, those up to the active one.
+fn active_or_all(shared: &Shared, shows_all: bool) -> Vec<PictureId> {
+    let Some(active) = shared.documents.active_id() else { return Vec::new() };
+    if !shows_all {
+        return vec![active];
+    }
+    let all: Vec<PictureId> = shared.documents.iter().map(|document| document.id).collect();
+    let position = all.iter().position(|&id| id == active).unwrap_or(0);
+    let start = (position + 1).saturating_sub(MOST_SHOWN);
+    all.into_iter().skip(start).take(MOST_SHOWN).collect()
 }
 
 #[cfg(test)]

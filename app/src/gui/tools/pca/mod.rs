@@ -21,7 +21,7 @@ use dinoscope_engine::dispatch::{Event, PictureId};
 use dinoscope_engine::features::Geometry;
 use egui::{Color32, Painter, Stroke, StrokeKind, Ui};
 
-use super::{Exportable, Tool, foreground};
+use super::{Exportable, Tool, active_or_all, foreground};
 use crate::gui::canvas::View;
 use crate::gui::overlay::{Layer, LayerContent};
 use crate::gui::shared::Shared;
@@ -29,9 +29,6 @@ use clusters::Clusters;
 use components::Components;
 use fading::Fading;
 use settings::{Background, Colouring, Display, Settings};
-
-/// Views side by side.
-const MOST_SHOWN: usize = 12;
 
 /// Share of the opacity that is left while somebody paints the foreground.
 const OPACITY_WHILE_PAINTING: f32 = 0.45;
@@ -104,14 +101,7 @@ impl Source {
 
 impl Tool for Pca {
     fn shown(&self, shared: &Shared) -> Vec<PictureId> {
-        let Some(active) = shared.documents.active_id() else { return Vec::new() };
-        if !self.settings.shows_all {
-            return vec![active];
-        }
-        let all: Vec<PictureId> = shared.documents.iter().map(|document| document.id).collect();
-        let position = all.iter().position(|&id| id == active).unwrap_or(0);
-        let start = (position + 1).saturating_sub(MOST_SHOWN);
-        all.into_iter().skip(start).take(MOST_SHOWN).collect()
+        active_or_all(shared, self.settings.shows_all)
     }
 
     fn wanted(&self, shared: &Shared) -> Vec<PictureId> {

@@ -21,14 +21,11 @@ use self::brush::Stroke;
 use self::settings::{Display, Settings};
 use super::pca::fading::Fading;
 use super::similarity::colour_bar::ColourBar;
-use super::{Exportable, Tool};
+use super::{Exportable, Tool, active_or_all};
 use crate::gui::canvas::View;
 use crate::gui::overlay::{Layer, LayerContent};
 use crate::gui::placed::PixelPoint;
 use crate::gui::shared::Shared;
-
-/// Views side by side.
-const MOST_SHOWN: usize = 12;
 
 /// The tool's state.
 #[derive(Default)]
@@ -51,13 +48,7 @@ struct Drawn {
 
 impl Tool for Probing {
     fn shown(&self, shared: &Shared) -> Vec<PictureId> {
-        let Some(active) = shared.documents.active_id() else { return Vec::new() };
-        if !self.settings.shows_all {
-            return vec![active];
-        }
-        let all: Vec<PictureId> = shared.documents.iter().map(|document| document.id).collect();
-        let position = all.iter().position(|&id| id == active).unwrap_or(0);
-        all.into_iter().skip((position + 1).saturating_sub(MOST_SHOWN)).take(MOST_SHOWN).collect()
+        active_or_all(shared, self.settings.shows_all)
     }
 
     fn wanted(&self, shared: &Shared) -> Vec<PictureId> {

@@ -21,15 +21,12 @@ use self::gestures::Gesture;
 use self::look::{Look, Pictures};
 use self::maps::Maps;
 use self::question::Question;
-use super::{Exportable, Tool};
+use super::{Exportable, MOST_SHOWN, Tool};
 use crate::gui::canvas::View;
 use crate::gui::documents::{Content, Origin};
 use crate::gui::overlay::{Layer, LayerContent};
 use crate::gui::placed::{PixelPoint, PlacedQuery, QueryShape};
 use crate::gui::shared::Shared;
-
-/// Pictures on the canvas at most.
-const MOST_SHOWN: usize = 12;
 
 /// What is asked at the first start: the sample picture of that name, and an eye in it.
 const FIRST: (&str, PixelPoint) = ("chelsea.png", PixelPoint { x: 172.0, y: 116.0 });
