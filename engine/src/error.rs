@@ -6,6 +6,7 @@ use crate::analysis::AnalysisError;
 use crate::camera::CameraError;
 use crate::checkpoint::CheckpointError;
 use crate::gpu::GpuError;
+use crate::heads::HeadError;
 use crate::hub::HubError;
 use crate::image::PictureError;
 use crate::probe::ProbeError;
@@ -60,6 +61,9 @@ pub enum Error {
     /// Texts could not be compared with a picture.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A head could not be used.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// A device was asked for that this program or machine does not offer.
     #[error("device {device}: {reason}")]
     Device {

@@ -17,6 +17,7 @@ pub mod encoder;
 pub mod error;
 pub mod features;
 pub mod gpu;
+pub mod heads;
 pub mod hub;
 pub mod image;
 pub mod model;

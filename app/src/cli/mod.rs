@@ -10,6 +10,7 @@ mod drawing;
 mod encode_text;
 mod exit;
 mod features;
+mod heads;
 mod knn;
 mod linear;
 mod logger;

@@ -13,7 +13,7 @@ mod error;
 use std::path::{Path, PathBuf};
 
 pub use config::{DEFAULT_ENDPOINT, HubConfig, Token};
-pub use disk::free_space;
+pub use disk::{free_space, torch_hub_folder};
 pub use error::{HubError, size_text};
 
 use crate::model::zoo::{ZooModel, ZooSource};

@@ -12,6 +12,7 @@ use crate::backend::candle::{CandleHead, CandleTower};
 use crate::backend::wgpu::{Placement, WgpuHead, WgpuTower};
 use crate::backend::{Dtype, OpenDevice, Run, TextTower, VisionHead};
 use crate::checkpoint::{DinotxtWeights, hash};
+use crate::hub::torch_hub_folder;
 use crate::model::ModelConfig;
 use crate::{Cancel, Progress, Result};
 
@@ -44,10 +45,7 @@ pub struct ClassVectors {
 /// # Errors
 /// [`TextError::NoWeights`] where it is not there.
 pub fn find_weights() -> Result<PathBuf, TextError> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(dirs::home_dir()?.join(".cache")));
-    let torch = variable("TORCH_HOME").or_else(|| Some(cache()?.join("torch"))).unwrap_or_default();
-    let folder = torch.join("hub").join("checkpoints");
+    let folder = torch_hub_folder();
     let file = folder.join(WEIGHTS_FILE);
     if file.is_file() { Ok(file) } else { Err(TextError::NoWeights { folder }) }
 }
