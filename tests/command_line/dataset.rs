@@ -43,8 +43,12 @@ fn run(work: &Workplace, arguments: &[&str]) -> super::support::Ran {
 
 /// Bytes of all vectors that are kept.
 fn kept(work: &Workplace) -> u64 {
+    kept_in(work, "vectors.f32")
+}
+
+fn kept_in(work: &Workplace, file: &str) -> u64 {
     let folders = std::fs::read_dir(work.path("cache")).expect("a cache").map(|entry| entry.expect("an entry").path());
-    let files: Vec<PathBuf> = folders.map(|folder| folder.join("vectors.f32")).collect();
+    let files: Vec<PathBuf> = folders.map(|folder| folder.join(file)).collect();
     files.iter().map(|file| std::fs::metadata(file).map_or(0, |metadata| metadata.len())).sum()
 }
 
@@ -77,10 +81,16 @@ fn patterns_are_told_apart_in_three_ways() {
     let linear = run(&work, &["linear", "set", "--epochs", "1", "--batch", "16", "--json"]).succeeded().json();
     assert!(best(&linear) > 0.9 && linear["results"].as_array().is_some_and(|rates| rates.len() == 13), "{linear}");
     assert_eq!(kept(&work), 144 * VECTOR, "nothing is extracted twice");
+    let crops = ["linear", "set", "--epochs", "1", "--batch", "16", "--crops", "2", "--json"];
+    let linear = run(&work, &crops).succeeded().json();
+    assert!(best(&linear) > 0.8 && linear["train"] == 120 && linear["val"] == 12, "{linear}");
+    assert_eq!(kept(&work), (144 + 120) * VECTOR);
+    run(&work, &[&crops[..7], &["3"]].concat()).succeeded();
+    assert_eq!(kept(&work), (144 + 180) * VECTOR, "the third crop alone is new");
 
     work.picture("set/train/plain/new.png", 64, 64);
     run(&work, &["knn", "set"]).succeeded();
-    assert_eq!(kept(&work), 145 * VECTOR);
+    assert_eq!(kept(&work), 325 * VECTOR);
     let text = run(&work, &["knn", "set"]).succeeded().stdout;
     assert!(text.contains("top-1") && text.contains("stripes"), "{text}");
 }
@@ -200,10 +210,16 @@ fn classes_of_pixels_are_learned() {
         image::GrayImage::from_fn(width, height, grey).save(path.with_extension("png")).expect("labels");
     });
     let arguments = ["linear", "set", "--task", "segmentation", "--epochs", "1", "--batch", "64"];
-    let small = ["--size", "192", "--device", "cpu"];
+    let small = ["--size", "192", "--device", "cpu", "--cache", "cache"];
     let json = work.run(&[&arguments[..], &small, &["--json"]].concat()).succeeded().json();
     assert_eq!((&json["classes"], &json["what"]), (&2.into(), &"linear segmentation".into()));
     assert!(extremes(&json, "miou").1 > 0.7, "{json}");
+
+    let kept = || kept_in(&work, "patches.f16");
+    // 12 rows of patches; 4, 5, 6 and 7 times 4 columns to learn from, 4 and 5 times 4 to try.
+    assert_eq!(kept(), 12 * 4 * (4 + 5 + 6 + 7 + 4 + 5) * 192 * 2);
+    let again = work.run(&[&arguments[..], &small, &["--json"]].concat()).succeeded().json();
+    assert_eq!((again, kept()), (json, 12 * 4 * 31 * 192 * 2), "the same, and nothing is extracted twice");
     std::fs::remove_file(work.path("set/train/labels/1.png")).expect("removed");
     let ran = work.run(&[&arguments[..], &small].concat());
     assert!(ran.status == 1 && ran.stderr.contains("1.png: it has no labels"), "{}", ran.stderr);

@@ -8,9 +8,10 @@ use clap::Args;
 use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::draw::confusion::confusion_matrix;
 use dinoscope_engine::encoder::Encoder;
+use dinoscope_engine::image::crops::random_square;
 use dinoscope_engine::image::square::centre_square;
 use dinoscope_engine::image::write::write_picture;
-use dinoscope_engine::image::{Filter, SizeRule};
+use dinoscope_engine::image::{Filter, Picture, Pixels, SizeRule};
 use dinoscope_engine::probe::metrics::{Confusion, best, is_in_top};
 use dinoscope_engine::probe::vectors::{PictureKey, VectorStore, folder_for};
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -67,10 +68,48 @@ pub struct Dataset {
     pub train: Split,
     /// To be tried on.
     pub val: Split,
+    /// Random parts of each picture to learn from; 0: its middle.
+    crops: usize,
     /// "demo", and the weights' hash.
     pub model: [String; 2],
     /// Whether pictures were left out, which has been said.
     pub has_failures: bool,
+}
+
+/// What of a picture the model sees: a square of `side` pixels.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    side: usize,
+    filter: Filter,
+    part: Part,
+}
+
+/// Which part of the picture.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// The middle, after the short side was resized to this.
+    Middle { short: usize },
+    /// A random one, which its number decides.
+    Random(usize),
+}
+
+impl Seen {
+    fn pixels(&self, picture: &Picture) -> Pixels {
+        let Self { side, filter, part } = *self;
+        match part {
+            Part::Middle { short } => centre_square(picture, short, side, filter),
+            Part::Random(number) => random_square(picture, number, side, filter),
+        }
+    }
+
+    /// What decides the vectors beside the weights, for the cache.
+    fn describe(&self) -> String {
+        let Self { side, filter, part } = self;
+        match part {
+            Part::Middle { short } => format!("{short} {side} {filter:?}"),
+            Part::Random(number) => format!("random {number} {side} {filter:?}"),
+        }
+    }
 }
 
 /// One result on the pictures of `val`.
@@ -90,8 +129,9 @@ impl Scored {
 }
 
 impl DatasetArgs {
-    /// Extracts what is not in the cache. `short`: what the short side is resized to for a square of 224.
-    pub fn load(&self, short: usize, context: &Context) -> Result<Dataset> {
+    /// Extracts what is not in the cache. `short`: what the short side is resized to for a square of 224. With `crops`,
+    /// so many random parts of each picture are learned from instead of its middle.
+    pub fn load(&self, short: usize, crops: usize, context: &Context) -> Result<Dataset> {
         let side = match context.options.size {
             None => DEFAULT_SIDE,
             Some(SizeRule::ShortSide(side)) => side,
@@ -112,34 +152,44 @@ impl DatasetArgs {
         let short = short * side / DEFAULT_SIDE;
         let provenance = encoder.provenance();
         let model = [provenance.model.clone(), provenance.weights.clone()];
+        let made_by = format!("{} {}", provenance.weights, provenance.dtype);
         let filter = context.options.filter().unwrap_or(Filter::Bicubic);
-        let how = format!("{} {} {short} {side} {filter:?}", provenance.weights, provenance.dtype);
-        let mut store = VectorStore::open(&self.cache_folder(&how)?, 2 * encoder.config().dim())?;
-        let files: Vec<PathBuf> = train.iter().chain(&val).map(|(path, _)| path.clone()).collect();
-        let has_failures = extract(&files, &mut encoder, &mut store, (short, side, filter), context)?;
-        let index = |name: &String| classes.binary_search(name).unwrap_or_default();
-        let mut split = |files: &[Example]| -> Result<Split> {
+        let middle = Seen { side, filter, part: Part::Middle { short } };
+        let of_train = match crops {
+            0 => vec![middle],
+            crops => (0..crops).map(|number| Seen { part: Part::Random(number), ..middle }).collect(),
+        };
+        let mut has_failures = false;
+        let mut split = |files: &[Example], seen: &[Seen]| -> Result<Split> {
             let (mut rows, mut labels) = (Vec::new(), Vec::new());
-            for (path, class) in files {
-                let key = PictureKey::of(path).ok();
-                if let Some(vector) = key.map(|key| store.get(&key)).transpose()?.flatten() {
-                    rows.extend(vector);
-                    labels.push(index(class));
+            let mut files = files.to_vec();
+            for seen in seen {
+                let folder = self.cache_folder(&format!("{made_by} {}", seen.describe()))?;
+                let mut store = VectorStore::open(&folder, 2 * encoder.config().dim())?;
+                has_failures |= extract(&files, &mut encoder, &mut store, *seen, context)?;
+                // What cannot be read is told once.
+                files.retain(|(path, _)| PictureKey::of(path).is_ok_and(|key| store.has(&key)));
+                for (path, class) in &files {
+                    if let Some(vector) = store.get(&PictureKey::of(path)?)? {
+                        rows.extend(vector);
+                        labels.push(classes.binary_search(class).unwrap_or_default());
+                    }
                 }
             }
             let width = rows.len() / labels.len().max(1);
             Ok(Split { vectors: Array2::from_shape_vec((labels.len(), width), rows)?, labels })
         };
-        let (train, val) = (split(&train)?, split(&val)?);
+        let (train, val) = (split(&train, &of_train)?, split(&val, &[middle])?);
         ensure!(
             !train.labels.is_empty() && !val.labels.is_empty(),
             "no picture of {} could be read",
             self.folder.display()
         );
-        Ok(Dataset { classes, train, val, model, has_failures })
+        Ok(Dataset { classes, train, val, crops, model, has_failures })
     }
 
-    fn cache_folder(&self, how: &str) -> Result<PathBuf> {
+    /// Where features made in one way are kept: `how` names the weights, the size and whatever else decides them.
+    pub fn cache_folder(&self, how: &str) -> Result<PathBuf> {
         let root = match &self.cache {
             Some(folder) => folder.clone(),
             None => {
@@ -162,9 +212,10 @@ impl DatasetArgs {
         }
         let pictures = |split: &Split| split.labels.len();
         context.say(format!(
-            "{} classes, {} pictures to learn from, {} to try",
+            "{} classes, {} {} to learn from, {} to try",
             dataset.classes.len(),
             pictures(&dataset.train),
+            if dataset.crops == 0 { "pictures" } else { "parts of pictures" },
             pictures(&dataset.val)
         ));
         for (result, (one, five)) in results.iter().zip(&measured) {
@@ -233,14 +284,14 @@ fn listed(folder: &Path) -> Result<(Vec<String>, Vec<Example>)> {
 
 /// Adds the vectors that the store lacks; whether a picture failed, each of which is reported.
 fn extract(
-    files: &[PathBuf],
+    files: &[Example],
     encoder: &mut Encoder,
     store: &mut VectorStore,
-    (short, side, filter): (usize, usize, Filter),
+    seen: Seen,
     context: &Context,
 ) -> Result<bool> {
     let is_missing = |path: &&PathBuf| PictureKey::of(path).map_or(true, |key| !store.has(&key));
-    let missing: Vec<PathBuf> = files.iter().filter(is_missing).cloned().collect();
+    let missing: Vec<PathBuf> = files.iter().map(|(path, _)| path).filter(is_missing).cloned().collect();
     let normalisation = context.options.normalisation(encoder.normalisation());
     let inputs: Vec<Input> = missing.into_iter().map(Input::of_file).collect();
     let outcome = pictures::for_each_read(
@@ -249,7 +300,7 @@ fn extract(
         "encoding",
         |input| {
             let key = PictureKey::of(&input.path)?;
-            let mut pixels = centre_square(&input.read()?, short, side, filter);
+            let mut pixels = seen.pixels(&input.read()?);
             normalisation.apply(&mut pixels);
             Ok((key, pixels))
         },

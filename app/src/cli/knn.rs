@@ -30,7 +30,7 @@ pub struct KnnArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &KnnArgs, context: &Context) -> Result<()> {
-    let dataset = args.dataset.load(SHORT, context)?;
+    let dataset = args.dataset.load(SHORT, 0, context)?;
     let ks: Vec<usize> = args.k.iter().map(|&k| k as usize).collect();
     let (train, val) = (&dataset.train, &dataset.val);
     let votes = vote(train.cls(), &train.labels, dataset.classes.len(), val.cls(), &ks, &context.cancel)?;

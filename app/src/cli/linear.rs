@@ -20,18 +20,23 @@ const EPOCH: usize = 1250;
 ///
 /// Trained by stochastic gradient descent at the reference's 13 rates, each told. Pictures are classified by the CLS token
 /// and the mean of the patches, in folders train/CLASS and val/CLASS; pixels by their patch, in train/images,
-/// train/labels, val/images and val/labels. Pictures are seen as they are: the reference's random crops would need the
-/// model at every step.
+/// train/labels, val/images and val/labels. The reference draws new random crops at every step; --crops draws so many of
+/// each picture once, so that the model runs once for each.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   dinoscope linear flowers
   dinoscope linear flowers --model vitb16 --epochs 2 --confusion matrix.png
+  dinoscope linear flowers --crops 8                          eight random parts of each picture, as in training
   dinoscope linear streets --task segmentation --size 512     labels: grey or indexed PNGs, 255 does not count
   dinoscope linear rooms --task depth --depth-unit 0.001      labels: 16-bit PNGs in millimetres, or .npy in metres")]
 pub struct LinearArgs {
     #[command(flatten)]
     dataset: DatasetArgs,
+
+    /// Random crops of each picture to learn from, turned over in half of all cases; 0: its middle (--task classification)
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    crops: u32,
 
     /// What is learned
     #[arg(long, value_enum, default_value_t = Task::Classification)]
@@ -88,7 +93,7 @@ pub fn run(args: &LinearArgs, context: &Context) -> Result<()> {
 }
 
 fn classify(args: &LinearArgs, context: &Context) -> Result<()> {
-    let dataset = args.dataset.load(SHORT, context)?;
+    let dataset = args.dataset.load(SHORT, args.crops as usize, context)?;
     let steps = args.steps();
     let options = LinearOptions { batch: args.batch as usize, steps, seed: args.seed };
     let bar = context.progress_bar("training", Some(steps as u64));
@@ -101,5 +106,5 @@ fn classify(args: &LinearArgs, context: &Context) -> Result<()> {
         Ok(Scored { name: format!("rate {rate:.0e}"), scores })
     });
     let results = results.collect::<Result<Vec<_>>>()?;
-    args.dataset.report(&dataset, &results, json!({"what": "linear", "steps": steps}), context)
+    args.dataset.report(&dataset, &results, json!({"what": "linear", "steps": steps, "crops": args.crops}), context)
 }

@@ -37,7 +37,7 @@ pub struct LogregArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &LogregArgs, context: &Context) -> Result<()> {
-    let dataset = args.dataset.load(SHORT, context)?;
+    let dataset = args.dataset.load(SHORT, 0, context)?;
     let (features, labels, classes) = (dataset.train.cls(), &dataset.train.labels, dataset.classes.len());
     let train = |rows: &[usize], c: f64, start: Option<&Classifier>| {
         let own: Vec<usize> = rows.iter().map(|&row| labels[row]).collect();

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use dinoscope_engine::dispatch::{Export, PictureId};
+use dinoscope_engine::heads::Task;
 
 /// Nobody cancels a dialog faster: one that ends within this time was never shown.
 const LEAST_SHOWN: Duration = Duration::from_millis(250);
@@ -82,6 +83,8 @@ pub enum Purpose {
     Labels(PictureId),
     /// dino.txt's weights.
     Dinotxt,
+    /// A published head's weights.
+    Head(Task),
     /// A PCA basis to use.
     Basis,
     /// A probe to use.

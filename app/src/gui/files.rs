@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use dinoscope_engine::checkpoint::DinotxtWeights;
+use dinoscope_engine::heads::{Task, task_of};
 use dinoscope_engine::probe::file::KIND as PROBE_KIND;
 use dinoscope_engine::video::is_video;
 
@@ -39,6 +40,7 @@ enum Kind {
     Folder(Vec<PathBuf>),
     Checkpoint,
     Dinotxt,
+    Head(Task),
     Probe,
     Workspace,
     Refused(String),
@@ -66,6 +68,8 @@ pub struct Found {
     pub checkpoint: Option<PathBuf>,
     /// dino.txt's weights to use.
     pub dinotxt: Option<PathBuf>,
+    /// A head to use, and what for.
+    pub head: Option<(Task, PathBuf)>,
     /// A probe to use.
     pub probe: Option<PathBuf>,
     /// A workspace to open instead of what is open.
@@ -85,6 +89,7 @@ pub fn look(paths: &[PathBuf], circumstances: Circumstances) -> Found {
             Kind::Mask => found.mask = Some(path.clone()),
             Kind::Checkpoint => found.checkpoint = Some(path.clone()),
             Kind::Dinotxt => found.dinotxt = Some(path.clone()),
+            Kind::Head(task) => found.head = Some((task, path.clone())),
             Kind::Probe => found.probe = Some(path.clone()),
             Kind::Workspace => found.workspace = Some(path.clone()),
             Kind::Refused(sentence) => found.refused.push(sentence),
@@ -119,6 +124,9 @@ impl Found {
         if self.dinotxt.is_some() {
             parts.push("use this dino.txt for words".to_owned());
         }
+        if let Some((task, _)) = &self.head {
+            parts.push(format!("use this head for {}", task.name()));
+        }
         if self.probe.is_some() {
             parts.push("use this probe".to_owned());
         }
@@ -141,6 +149,7 @@ impl Found {
             || self.mask.is_some()
             || self.checkpoint.is_some()
             || self.dinotxt.is_some()
+            || self.head.is_some()
             || self.probe.is_some()
             || self.workspace.is_some()
     }
@@ -252,9 +261,9 @@ fn safetensors(path: &Path, start: &[u8], name: &str) -> Kind {
     checkpoint(path)
 }
 
-/// A backbone's, or what compares phrases with pictures.
+/// A backbone's, a head's, or what compares phrases with pictures.
 fn checkpoint(path: &Path) -> Kind {
-    if DinotxtWeights::is_at(path) { Kind::Dinotxt } else { Kind::Checkpoint }
+    if DinotxtWeights::is_at(path) { Kind::Dinotxt } else { task_of(path).map_or(Kind::Checkpoint, Kind::Head) }
 }
 
 fn folder(path: &Path, name: &str) -> Kind {

@@ -9,6 +9,7 @@ mod dinotxt;
 mod documents;
 mod errands;
 mod files;
+mod heads;
 mod live;
 mod masks;
 mod notices;

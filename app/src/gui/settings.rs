@@ -7,6 +7,7 @@ use dinoscope_engine::dispatch::ModelChoice;
 use dinoscope_engine::image::SizeRule;
 use serde::{Deserialize, Serialize};
 
+use super::heads::HeadFiles;
 use super::tools::ToolKind;
 
 /// Memory for features where nothing else was chosen.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub checkpoints: Vec<PathBuf>,
     /// dino.txt's weights that were used last.
     pub dinotxt: Option<PathBuf>,
+    /// Weights of published heads that were used last.
+    pub heads: HeadFiles,
     /// Memory for features, in MB.
     pub cache_mb: usize,
     /// Magnification of the whole window.
@@ -82,6 +85,7 @@ impl Default for Settings {
             recent: Vec::new(),
             checkpoints: Vec::new(),
             dinotxt: None,
+            heads: HeadFiles::new(),
             cache_mb: DEFAULT_CACHE_MB,
             zoom: 1.0,
             window: [1280.0, 800.0],

@@ -61,6 +61,17 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// A published head, in the place of the backbone that it belongs to.
+    #[error(
+        "{} is not a complete DINOv3 backbone: it holds a head for {task}; give it by --head-weights, beside the model it \
+         was trained on", path.display()
+    )]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        task: &'static str,
+    },
     /// A checkpoint of something else, or of half a model.
     #[error("{} is not a complete DINOv3 backbone: {reason}", path.display())]
     NotDinov3 {

@@ -10,6 +10,7 @@ use super::infer::{self, Shapes};
 use super::layout::{Layout, Names, Part};
 use super::open::{Checkpoint, Tensor, unreadable};
 use super::{CheckpointError, Inspection, TensorInfo, TensorSource, random};
+use crate::heads::recognise;
 use crate::image::Normalisation;
 use crate::model::ModelConfig;
 use crate::{Cancel, Result};
@@ -90,8 +91,10 @@ impl Weights {
         let not_dinov3 = |reason: String| CheckpointError::NotDinov3 { path: path.clone(), reason };
         let stored_names = checkpoint.tensors().iter().map(|tensor| tensor.name.as_str());
         let names = Names::detect(stored_names.clone()).ok_or_else(|| {
-            if dinotxt::is_dinotxt(stored_names) {
+            if dinotxt::is_dinotxt(stored_names.clone()) {
                 CheckpointError::Dinotxt { path: path.clone() }
+            } else if let Some(task) = recognise(stored_names) {
+                CheckpointError::Head { path: path.clone(), task: task.name() }
             } else {
                 not_dinov3("it has neither a patch embedding (`patch_embed.proj.weight`) nor a ConvNeXt stem".into())
             }

@@ -8,12 +8,15 @@
 
 mod error;
 mod published;
+mod recognise;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 pub use error::HeadError;
 pub use published::{HEADS_PAGE, PublishedHead, Task};
+pub(crate) use recognise::recognise;
+pub use recognise::task_of;
 pub use weights::HeadWeights;
 
 use candle_core::Device;

@@ -9,7 +9,7 @@ use crate::hub;
 pub const HEADS_PAGE: &str = "https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/";
 
 /// What a head is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Task {
     /// Which class a picture shows.
     Classification,

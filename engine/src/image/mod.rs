@@ -1,5 +1,6 @@
 //! From a picture file to what a backbone reads.
 
+pub mod crops;
 pub mod decode;
 pub mod mask;
 pub mod normalise;

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod cross_validation;
 pub mod dense;
 pub mod file;
+pub mod grids;
 pub mod knn;
 pub mod labels;
 pub mod linear;

@@ -1,16 +1,19 @@
 //! Linear layers on patches: segmentation and depth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::features::{FeatureGrid, Geometry};
 use dinoscope_engine::probe::dense::{
     Bins, DepthError, judge_classes, patch_classes, patch_depths, read_depths, read_labels,
 };
+use dinoscope_engine::probe::grids::GridStore;
 use dinoscope_engine::probe::linear::{LinearOptions, RATES, split, train};
 use dinoscope_engine::probe::logistic::Classifier;
 use dinoscope_engine::probe::metrics::Confusion;
+use dinoscope_engine::probe::vectors::PictureKey;
 use dinoscope_engine::text::Labels;
 use ndarray::{Array2, Axis, concatenate};
 use serde_json::json;
@@ -19,7 +22,7 @@ use super::LinearArgs;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output::Origin;
-use crate::cli::pictures::{self, Input, Prepare};
+use crate::cli::pictures::{self, Input, Prepare, Prepared};
 
 /// Patches of a picture that are learned from.
 const PATCHES: usize = 256;
@@ -75,14 +78,11 @@ pub fn run(args: &LinearArgs, target: Target, context: &Context) -> Result<()> {
     let parts = ["train", "val"].map(|part| Part::find(&args.dataset.folder.join(part)));
     let [learn, judge] = parts;
     let (learn, judge) = (learn?, judge?);
-    let mut encoder = context.load_encoder()?;
+    let encoder = context.load_encoder()?;
     let origin = Origin::of(&encoder);
-    let prepare = Prepare::new(&encoder, context);
-    let mut encode =
-        |pixels: &_| -> Result<FeatureGrid> { Ok(encoder.forward(pixels, &[], &context.cancel)?.output.patch) };
-    let outcome = learn.for_each(target, &prepare, context, "encoding", &mut encode, |_, grid, geometry, pixels| {
-        Ok(sampled(&grid, &geometry, &pixels))
-    })?;
+    let mut extraction = Extraction::new(args, encoder, target, context)?;
+    let outcome =
+        extraction.for_each(&learn, "encoding", |grid, geometry, pixels| Ok(sampled(grid, geometry, pixels)))?;
     let mut has_failures = outcome.check().is_err();
     let parts: Vec<Samples> = outcome.0.into_iter().flatten().collect();
     let views: Vec<_> = parts.iter().map(|part| part.features.view()).collect();
@@ -105,9 +105,8 @@ pub fn run(args: &LinearArgs, target: Target, context: &Context) -> Result<()> {
     bar.finish_and_clear();
 
     let mut scores = Scores::new(layers, bins, classes);
-    let outcome = judge.for_each(target, &prepare, context, "judging", &mut encode, |_, grid, geometry, pixels| {
-        scores.add(&grid, &geometry, &pixels)
-    })?;
+    let outcome =
+        extraction.for_each(&judge, "judging", |grid, geometry, pixels| scores.add(grid, geometry, pixels))?;
     has_failures |= outcome.check().is_err();
     ensure!(outcome.0.iter().any(Option::is_some), "no picture to try could be used");
     let results = scores.told(context);
@@ -150,40 +149,69 @@ impl Part {
         );
         Ok(Self { inputs: pictures::inputs(&pictures), labels })
     }
+}
 
-    /// Encodes every picture and hands its features and labels to `take`.
+/// Features of pictures, each made once: they are kept for the next time.
+struct Extraction<'a> {
+    encoder: Encoder,
+    prepare: Prepare,
+    store: GridStore,
+    target: Target,
+    context: &'a Context,
+}
+
+/// A picture that is not encoded yet; `None` where its features are kept.
+type Unread = Option<Prepared>;
+
+impl<'a> Extraction<'a> {
+    fn new(args: &LinearArgs, encoder: Encoder, target: Target, context: &'a Context) -> Result<Self> {
+        let provenance = encoder.provenance();
+        let preprocessing = context.options.preprocessing(encoder.normalisation());
+        let how = format!("patches {} {} {preprocessing:?}", provenance.weights, provenance.dtype);
+        let store = GridStore::open(&args.dataset.cache_folder(&how)?, encoder.config().dim())?;
+        let prepare = Prepare::with(preprocessing, &encoder);
+        Ok(Self { encoder, prepare, store, target, context })
+    }
+
+    /// Hands the features and labels of every picture to `take`.
     fn for_each<T: Send>(
-        &self,
-        target: Target,
-        prepare: &Prepare,
-        context: &Context,
+        &mut self,
+        part: &Part,
         stage: &str,
-        encode: &mut impl FnMut(&dinoscope_engine::image::Pixels) -> Result<FeatureGrid>,
-        mut take: impl FnMut(&Input, FeatureGrid, Geometry, Pixels) -> Result<T> + Send,
+        mut take: impl FnMut(&FeatureGrid, &Geometry, &Pixels) -> Result<T> + Send,
     ) -> Result<pictures::Outcome<T>> {
+        let Self { encoder, prepare, store, target, context } = self;
+        let kept: HashSet<PictureKey> = store.keys().cloned().collect();
         pictures::for_each_read(
-            &self.inputs,
+            &part.inputs,
             context,
             stage,
             |input| {
-                let path = self.labels.get(&input.path).context("it has no labels")?;
-                let prepared = prepare.file(&input.path)?;
-                let pixels = Pixels::read(path, target)?;
-                let size = (prepared.picture.width, prepared.picture.height);
-                let got = pixels.size();
+                let labels = part.labels.get(&input.path).context("it has no labels")?;
+                let key = PictureKey::of(&input.path)?;
+                let unread: Unread = if kept.contains(&key) { None } else { Some(prepare.file(&input.path)?) };
+                Ok((key, unread, Pixels::read(labels, *target)?))
+            },
+            |input, (key, unread, pixels)| {
+                if let Some(prepared) = unread {
+                    let grid = encoder.forward(&prepared.pixels, &[], &context.cancel)?.output.patch;
+                    store.push(key.clone(), &grid, &prepared.geometry)?;
+                }
+                // Those that were just made are rounded as those of the next time will be.
+                let (grid, geometry) = store.get(&key)?.context("its features were kept")?;
+                let (expected, got) = (geometry.picture, pixels.size());
                 ensure!(
-                    got == size,
+                    got == expected,
                     "{} is {}x{} where its picture is {}x{}: labels have their picture's size",
-                    path.display(),
+                    part.labels[&input.path].display(),
                     got.0,
                     got.1,
-                    size.0,
-                    size.1
+                    expected.0,
+                    expected.1
                 );
-                Ok((prepared, pixels))
+                Ok((grid, geometry, pixels))
             },
-            |_, (prepared, pixels)| Ok((encode(&prepared.pixels)?, prepared.geometry, pixels)),
-            |input, (grid, geometry, pixels)| take(input, grid, geometry, pixels),
+            |_, (grid, geometry, pixels)| take(&grid, &geometry, &pixels),
         )
     }
 }

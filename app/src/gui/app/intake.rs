@@ -132,6 +132,7 @@ impl App {
             Purpose::Open => self.look_at(paths, false),
             Purpose::UseCheckpoint => self.shared.use_source(ModelSource::Path(first)),
             Purpose::Dinotxt => self.shared.use_dinotxt(&first),
+            Purpose::Head(task) => self.shared.use_head(task, &first),
             Purpose::OpenWorkspace => self.errands.send(Errand::ReadWorkspace(first, Start::Person)),
             Purpose::SaveWorkspace => {
                 let text = self.workspace().to_text();
