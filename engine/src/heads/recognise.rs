@@ -23,9 +23,9 @@ pub(crate) fn recognise<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Opt
     } else if has("bbox_embed.") {
         Some(Task::Detection)
     } else {
-        let is_linear = |name: &str| matches!(name.rsplit('.').next(), Some("weight" | "bias"));
-        let is_classifier = names.clone().count() == 2 && names.clone().all(is_linear);
-        is_classifier.then_some(Task::Classification)
+        let of_layer = |end: &str| names.clone().find_map(|name| name.strip_suffix(end));
+        let is_one_layer = names.clone().count() == 2 && of_layer("weight").is_some();
+        (is_one_layer && of_layer("weight") == of_layer("bias")).then_some(Task::Classification)
     }
 }
 
