@@ -1,5 +1,6 @@
 //! The tools: one at a time has the left mouse button, the inspector and the layer over the pictures.
 
+mod division;
 pub mod foreground;
 mod live_map;
 mod matching;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dinoscope_engine::dispatch::{
-    Command, Detail, Event, LabelRequest, Labelled, Outcome, PictureId, RequestId, SegmentRequest, Segmented,
-    WordsRequest,
+    Command, Detail, Event, LabelRequest, Outcome, PictureId, RequestId, SegmentRequest, Segmented, WordsRequest,
 };
+use dinoscope_engine::encoder::Provenance;
 use dinoscope_engine::image::SizeRule;
 use egui::Ui;
 
 use super::settings::{Coverage, TemplateSet};
 use crate::gui::shared::Shared;
+use crate::gui::tools::division::Division;
 
 /// How long a question must stay the same before it is asked: nobody wants the answer to half a word.
 const DELAY_SECS: f64 = 0.45;
@@ -37,35 +38,16 @@ pub struct Question {
     pub size: usize,
 }
 
-/// A picture divided among phrases.
-pub struct Division {
+/// What was asked, and the answer.
+pub struct Known {
     /// What was asked.
     pub question: Question,
-    /// The answer.
-    pub segmented: Arc<Segmented>,
-    /// Its labels, with the newest background.
-    pub labelled: Arc<Labelled>,
-    /// Classes that are somewhere, the largest first.
-    pub found: Vec<usize>,
-    /// Classes that are nowhere.
-    pub absent: Vec<usize>,
-}
-
-impl Division {
-    fn new(question: Question, segmented: Arc<Segmented>) -> Self {
-        let labelled = Arc::clone(&segmented.labelled);
-        let (found, absent) = (Vec::new(), Vec::new());
-        let mut division = Self { question, segmented, labelled: Arc::clone(&labelled), found, absent };
-        division.relabel(labelled);
-        division
-    }
-
-    fn relabel(&mut self, labelled: Arc<Labelled>) {
-        let shares = &labelled.shares;
-        (self.found, self.absent) = (0..self.question.phrases.len()).partition(|&class| shares[class] > 0.0);
-        self.found.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
-        self.labelled = labelled;
-    }
+    /// The picture divided among the phrases.
+    pub division: Division,
+    /// The model.
+    pub provenance: Provenance,
+    /// SHA-256 of dino.txt's file, hex.
+    pub dinotxt: String,
 }
 
 /// Questions and answers.
@@ -76,13 +58,13 @@ pub struct Asking {
     running: Option<(RequestId, Question)>,
     labelling: Option<RequestId>,
     failed: Option<(Question, String)>,
-    known: VecDeque<Division>,
+    known: VecDeque<Known>,
 }
 
 impl Asking {
     /// The newest division of a picture; it stays until the next one is there.
-    pub fn of(&self, picture: PictureId) -> Option<&Division> {
-        self.known.iter().find(|division| division.question.picture == picture)
+    pub fn of(&self, picture: PictureId) -> Option<&Known> {
+        self.known.iter().find(|known| known.question.picture == picture)
     }
 
     /// Why there is no answer to what was asked last.
@@ -97,7 +79,7 @@ impl Asking {
 
     /// Lets go of pictures that are closed.
     pub fn keep_only(&mut self, is_open: impl Fn(PictureId) -> bool) {
-        self.known.retain(|division| is_open(division.question.picture));
+        self.known.retain(|known| is_open(known.question.picture));
     }
 
     /// Nothing is asked any more.
@@ -112,9 +94,9 @@ impl Asking {
 
     /// Asks what is not known yet, once it has stayed the same for a moment.
     pub fn ask(&mut self, ui: &Ui, shared: &mut Shared, question: Question, background: Option<f32>) {
-        if let Some(known) = self.known.iter().find(|division| division.question == question) {
-            if known.labelled.background != background && self.labelling.is_none() {
-                let (picture, scores) = (question.picture, Arc::clone(&known.segmented.scores));
+        if let Some(known) = self.known.iter().find(|known| known.question == question) {
+            if known.division.labelled.background != background && self.labelling.is_none() {
+                let (picture, scores) = (question.picture, Arc::clone(&known.division.scores));
                 let request = LabelRequest { picture, scores, background, detail: Detail::Screen };
                 self.labelling = Some(shared.send(Command::Label(request), "labelling"));
             }
@@ -159,10 +141,10 @@ impl Asking {
     pub fn receive(&mut self, event: &Event) {
         if self.labelling.take_if(|id| *id == event.id).is_some() {
             if let Outcome::Labelled(picture, labelled) = &event.outcome
-                && let Some(division) = self.known.iter_mut().find(|division| division.question.picture == *picture)
-                && labelled.shares.len() == division.labelled.shares.len()
+                && let Some(known) = self.known.iter_mut().find(|known| known.question.picture == *picture)
+                && labelled.shares.len() == known.division.labelled.shares.len()
             {
-                division.relabel(Arc::clone(labelled));
+                known.division.relabel(Arc::clone(labelled));
             }
             return;
         }
@@ -170,7 +152,14 @@ impl Asking {
         match &event.outcome {
             Outcome::Segmented(segmented) => {
                 self.known.retain(|known| known.question.picture != question.picture);
-                self.known.push_back(Division::new(question, Arc::clone(segmented)));
+                let Segmented { scores, labelled, provenance, dinotxt, .. } = &**segmented;
+                let (phrases, picture) = (Arc::clone(&question.phrases), question.picture);
+                self.known.push_back(Known {
+                    question,
+                    division: Division::new(picture, phrases, Arc::clone(scores), Arc::clone(labelled)),
+                    provenance: provenance.clone(),
+                    dinotxt: dinotxt.clone(),
+                });
                 if self.known.len() > MOST_KEPT {
                     self.known.pop_front();
                 }

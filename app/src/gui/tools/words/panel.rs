@@ -3,15 +3,13 @@
 use std::ops::RangeInclusive;
 
 use dinoscope_engine::text::phrases;
-use egui::{RichText, ScrollArea, TextEdit, Ui};
+use egui::{ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
 
-use super::ranking::{self, LISTED};
 use super::settings::{Coverage, SIZES, Settings, TemplateSet};
 use super::{Words, missing};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
-use crate::gui::tools::similarity::inspector::show_colormaps;
 
 /// Points that the field for phrases takes at most, so that what is below stays in reach.
 const FIELD_HEIGHT: f32 = 76.0;
@@ -47,17 +45,9 @@ impl Words {
             self.asking.retry();
         }
         self.how(ui);
-        if let Some(division) = self.asking.of(picture) {
+        if let Some(known) = self.asking.of(picture) {
             ui.separator();
-            let named = |&(class, score): &(usize, f32)| Some((division.question.phrases.get(class)?.clone(), score));
-            let ranked: Vec<(String, f32)> = self.ranking.iter().filter_map(named).collect();
-            self.found(ui, picture);
-            show_ranking(ui, &ranked);
-            self.absent(ui, picture);
-            if self.selected.is_some() {
-                ui.separator();
-                self.map(ui);
-            }
+            self.shown.legend(ui, &known.division, &mut self.settings.look);
         }
         controls::section(ui, "More", |ui| self.more(ui, shared));
     }
@@ -78,7 +68,7 @@ impl Words {
                 for (preset, name) in PRESETS {
                     if ui.button(name).clicked() {
                         self.settings.text = phrases::preset(preset).unwrap_or_default().join("\n");
-                        self.selected = None;
+                        self.shown.selected = None;
                     }
                 }
             });
@@ -109,23 +99,8 @@ impl Words {
             };
             controls::slider(ui, "Least score", "Below it a place is background", least, range, usual);
         }
-        let usual = Settings::default().opacity;
-        controls::slider(ui, "Opacity", "0 shows the picture alone", &mut settings.opacity, 0.0..=1.0, usual);
-    }
-
-    /// How the map of a class looks. Below what is clicked to see it, so that nothing jumps away from the pointer.
-    fn map(&mut self, ui: &mut Ui) {
-        if ui
-            .button("Show all classes")
-            .on_hover_text("Instead of the map of one; a click on the picture does it too")
-            .clicked()
-        {
-            self.selected = None;
-        }
-        show_colormaps(ui, &mut self.settings.colormap);
-        let hint = "Colours from 0 to 1, or from the map's least to its greatest score";
-        let scales = [(false, "Raw"), (true, "Stretched")];
-        controls::choice(ui, "Scale", hint, &mut self.settings.is_stretched, &scales);
+        let usual = Settings::default().look.opacity;
+        controls::slider(ui, "Opacity", "0 shows the picture alone", &mut settings.look.opacity, 0.0..=1.0, usual);
     }
 
     fn more(&mut self, ui: &mut Ui, shared: &mut Shared) {
@@ -143,25 +118,6 @@ impl Words {
             shared.ask_for_dinotxt();
         }
     }
-}
-
-/// As high with the pointer on the picture as without, so that nothing jumps.
-fn show_ranking(ui: &mut Ui, ranked: &[(String, f32)]) {
-    ui.strong("Under the pointer");
-    ui.scope(|ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        ui.spacing_mut().interact_size.y = 18.0;
-        for place in 0..LISTED {
-            ui.horizontal(|ui| {
-                let (phrase, score) = ranked
-                    .get(place)
-                    .map_or(("", String::new()), |(phrase, score)| (phrase.as_str(), ranking::score_text(*score)));
-                let (text, score) = (RichText::new(phrase), RichText::new(score).monospace());
-                ui.add_sized([48.0, 18.0], egui::Label::new(score));
-                ui.add(egui::Label::new(if place == 0 { text.strong() } else { text }).truncate());
-            });
-        }
-    });
 }
 
 #[cfg(test)]

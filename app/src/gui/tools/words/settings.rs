@@ -1,12 +1,12 @@
 //! What the tool remembers.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::text::segment::SHORT_SIDE;
 use dinoscope_engine::text::{Mode, Templates};
 use serde::{Deserialize, Serialize};
+
+use crate::gui::tools::division::Look;
 
 /// Short sides of the model's input, in pixels.
 pub const SIZES: RangeInclusive<f32> = 224.0..=1536.0;
@@ -67,16 +67,9 @@ pub struct Settings {
     pub least_cosine: f32,
     /// Likewise the least share, for windows.
     pub least_share: f32,
-    /// 0: the picture alone; 1: the classes alone.
-    pub opacity: f32,
-    /// Phrases that are not drawn.
-    pub hidden: BTreeSet<String>,
-    /// Of phrases that are drawn fainter than others.
-    pub opacities: BTreeMap<String, f32>,
-    /// Of the map of one class.
-    pub colormap: Colormap,
-    /// Whether the map's colours go from its least to its greatest value; else from 0 to 1.
-    pub is_stretched: bool,
+    /// Of the classes.
+    #[serde(flatten)]
+    pub look: Look,
 }
 
 impl Default for Settings {
@@ -89,11 +82,7 @@ impl Default for Settings {
             has_background: false,
             least_cosine: 0.1,
             least_share: 0.5,
-            opacity: 0.6,
-            hidden: BTreeSet::new(),
-            opacities: BTreeMap::new(),
-            colormap: Colormap::default(),
-            is_stretched: true,
+            look: Look::default(),
         }
     }
 }
@@ -102,8 +91,7 @@ impl Settings {
     /// Settings as they were saved, within their ranges; what cannot be read keeps its default.
     pub fn from_json(value: &serde_json::Value) -> Self {
         let mut settings: Self = serde_json::from_value(value.clone()).unwrap_or_default();
-        settings.opacity = settings.opacity.clamp(0.0, 1.0);
-        settings.opacities.values_mut().for_each(|opacity| *opacity = opacity.clamp(0.0, 1.0));
+        settings.look = settings.look.bounded();
         settings.size = settings.size.clamp(*SIZES.start() as usize, *SIZES.end() as usize);
         settings
     }
@@ -116,16 +104,6 @@ impl Settings {
         };
         self.has_background.then_some(least)
     }
-
-    /// How much a class covers the picture.
-    pub fn opacity_of(&self, phrase: &str) -> f32 {
-        if self.hidden.contains(phrase) { 0.0 } else { self.opacities.get(phrase).copied().unwrap_or(1.0) }
-    }
-
-    /// Values of the first and the last colour of a map; `None`: its own.
-    pub fn range(&self) -> Option<(f32, f32)> {
-        (!self.is_stretched).then_some((0.0, 1.0))
-    }
 }
 
 #[cfg(test)]
@@ -136,8 +114,8 @@ mod tests {
     fn saved_settings_are_kept_within_bounds() {
         let saved = serde_json::json!({"text": "cat", "opacity": 7, "size": 9, "opacities": {"cat": -1}, "later": 1});
         let settings = Settings::from_json(&saved);
-        assert_eq!((settings.text.as_str(), settings.opacity, settings.size), ("cat", 1.0, 224));
-        assert_eq!((settings.opacity_of("cat"), settings.opacity_of("dog")), (0.0, 1.0));
+        assert_eq!((settings.text.as_str(), settings.look.opacity, settings.size), ("cat", 1.0, 224));
+        assert_eq!((settings.look.opacity_of("cat"), settings.look.opacity_of("dog")), (0.0, 1.0));
         assert_eq!(Settings::from_json(&serde_json::json!({"size": "large"})), Settings::default());
     }
 

@@ -1,6 +1,7 @@
 //! Which classes a place is most alike to.
 
 use dinoscope_engine::text::Scores;
+use egui::{RichText, Ui};
 
 use crate::gui::placed::PixelPoint;
 
@@ -32,6 +33,24 @@ fn best(scores: &[f32]) -> Vec<(usize, f32)> {
     }
     ranked.sort_by(falling);
     ranked
+}
+
+/// As high with the pointer on the picture as without, so that nothing jumps.
+pub fn show(ui: &mut Ui, ranked: &[(&str, f32)]) {
+    ui.strong("Under the pointer");
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().interact_size.y = 18.0;
+        for place in 0..LISTED {
+            ui.horizontal(|ui| {
+                let (name, score) =
+                    ranked.get(place).map_or(("", String::new()), |(name, score)| (*name, score_text(*score)));
+                let (text, score) = (RichText::new(name), RichText::new(score).monospace());
+                ui.add_sized([48.0, 18.0], egui::Label::new(score));
+                ui.add(egui::Label::new(if place == 0 { text.strong() } else { text }).truncate());
+            });
+        }
+    });
 }
 
 /// "0.412", "−0.031": with a minus as wide as a digit.

@@ -8,8 +8,7 @@ use dinoscope_engine::features::Geometry;
 use dinoscope_engine::gpu::Gpu;
 use dinoscope_engine::text::Scores;
 
-use super::asking::Division;
-use super::settings::Settings;
+use super::{Division, Look};
 use crate::gui::overlay::{Layer, LayerContent, MapStyle, upload_texels, upload_values};
 use crate::gui::shared::Shared;
 
@@ -47,29 +46,22 @@ struct Map {
 
 impl Drawn {
     /// Shows the classes in their colours; whether they are still appearing.
-    pub fn show(
-        &mut self,
-        gpu: &Gpu,
-        division: &Division,
-        settings: &Settings,
-        pointed: Option<usize>,
-        now_secs: f64,
-    ) -> bool {
-        let phrases = &division.question.phrases;
-        let texel = |(class, phrase): (usize, &String)| {
-            let [r, g, b] = class_colour(class, phrases.len());
+    pub fn show(&mut self, gpu: &Gpu, division: &Division, look: &Look, pointed: Option<usize>, now_secs: f64) -> bool {
+        let classes = &division.classes;
+        let texel = |(class, name): (usize, &String)| {
+            let [r, g, b] = class_colour(class, classes.len());
             let dimmed = if pointed.is_some_and(|pointed| pointed != class) { DIMMED } else { 1.0 };
-            [r, g, b, (255.0 * settings.opacity_of(phrase) * dimmed).round() as u8]
+            [r, g, b, (255.0 * look.opacity_of(name) * dimmed).round() as u8]
         };
         // The background is one more.
-        let palette: Vec<[u8; 4]> = phrases.iter().enumerate().map(texel).chain([[0; 4]]).collect();
+        let palette: Vec<[u8; 4]> = classes.iter().enumerate().map(texel).chain([[0; 4]]).collect();
         let labelled = &division.labelled;
         let is_same = self.classes.as_ref().is_some_and(|known| is(&known.labelled, labelled));
         if !is_same || self.classes.as_ref().is_some_and(|known| known.palette != palette) {
             let labels = &labelled.labels;
             let texels: Vec<[u8; 4]> = labels.data.iter().map(|&label| palette[usize::from(label)]).collect();
             let texture = upload_texels(gpu, labels.width, &texels);
-            let picture = division.segmented.scores.picture();
+            let picture = division.scores.picture();
             let geometry = Geometry { picture, covered: picture, grid: (labels.height, labels.width) };
             let labelled = Arc::downgrade(labelled);
             // What is there already changes at once.
@@ -88,14 +80,14 @@ impl Drawn {
 
     /// Asks for the map of a class, unless it is there.
     pub fn want_map(&mut self, shared: &mut Shared, division: &Division, class: usize) {
-        let scores = &division.segmented.scores;
+        let scores = &division.scores;
         if self.map.as_ref().is_some_and(|map| is(&map.scores, scores) && map.class == class)
             || self.asked.as_ref().is_some_and(|(_, asked, of)| is(asked, scores) && *of == class)
         {
             return;
         }
-        let request = ClassMapRequest { picture: division.question.picture, scores: Arc::clone(scores), class };
-        let id = shared.send(Command::ClassMap(request), "mapping a phrase");
+        let request = ClassMapRequest { picture: division.picture, scores: Arc::clone(scores), class };
+        let id = shared.send(Command::ClassMap(request), "mapping a class");
         self.asked = Some((id, Arc::downgrade(scores), class));
     }
 
@@ -123,11 +115,11 @@ impl Drawn {
     }
 
     /// For drawing: the map of the class that is selected, or the classes until it is there.
-    pub fn layer(&self, division: &Division, selected: Option<usize>, settings: &Settings) -> Option<Layer> {
+    pub fn layer(&self, division: &Division, selected: Option<usize>, look: &Look) -> Option<Layer> {
         if let Some(map) = selected.and_then(|class| self.map_of(division, class)) {
             let style = MapStyle {
-                colormap: settings.colormap,
-                range: settings.range(),
+                colormap: look.colormap,
+                range: look.range(),
                 threshold: None,
                 contour: None,
                 is_grey_below: true,
@@ -136,7 +128,7 @@ impl Drawn {
             return Some(Layer {
                 geometry: map.geometry,
                 content: LayerContent::Map { map: map_view, range, style },
-                opacity: settings.opacity,
+                opacity: look.opacity,
                 is_smooth: true,
             });
         }
@@ -144,13 +136,13 @@ impl Drawn {
         Some(Layer {
             geometry: classes.geometry,
             content: LayerContent::Colours(classes.texture.clone()),
-            opacity: settings.opacity * self.shown,
+            opacity: look.opacity * self.shown,
             is_smooth: false,
         })
     }
 
     fn map_of(&self, division: &Division, class: usize) -> Option<&Map> {
-        self.map.as_ref().filter(|map| is(&map.scores, &division.segmented.scores) && map.class == class)
+        self.map.as_ref().filter(|map| is(&map.scores, &division.scores) && map.class == class)
     }
 }
 

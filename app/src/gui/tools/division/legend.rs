@@ -1,6 +1,5 @@
 //! Which classes there are, how much of the picture each has, and how it is drawn.
 
-use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::draw::classes::class_colour;
 use egui::{
     Align, Atom, Button, CollapsingHeader, Color32, Layout, Popup, PopupCloseBehavior, Rect, ScrollArea, Slider,
@@ -8,9 +7,10 @@ use egui::{
 };
 use egui_material_icons::icons;
 
-use super::Words;
-use super::asking::Division;
+use super::ranking;
+use super::{Division, Look, Shown};
 use crate::gui::panels::controls;
+use crate::gui::tools::similarity::inspector::show_colormaps;
 
 /// Height of a row, in points.
 const ROW: f32 = 24.0;
@@ -32,7 +32,7 @@ enum Asked {
 
 /// A class as its row shows it.
 struct Row<'a> {
-    phrase: &'a str,
+    name: &'a str,
     colour: [u8; 3],
     share: f32,
     opacity: f32,
@@ -40,38 +40,51 @@ struct Row<'a> {
     is_selected: bool,
 }
 
-impl Words {
-    /// Classes that are somewhere.
-    pub(super) fn found(&mut self, ui: &mut Ui, picture: PictureId) {
+impl Shown {
+    /// Classes that are somewhere, those that are best under the pointer, those that are nowhere, and how the map of the
+    /// selected one looks.
+    pub fn legend(&mut self, ui: &mut Ui, division: &Division, look: &mut Look) {
         self.pointed = None;
         ui.strong("Classes");
-        let shares = self.asking.of(picture).map(|division| &division.labelled.shares);
-        let background = shares.and_then(|shares| shares.last()).copied().unwrap_or(0.0);
+        let background = division.labelled.shares.last().copied().unwrap_or(0.0);
         if background > 0.0 {
             ui.weak(format!("Background {}", percent(background)));
         }
-        self.list(ui, picture, "found", |division| &division.found);
-    }
-
-    /// Classes that are nowhere, folded.
-    pub(super) fn absent(&mut self, ui: &mut Ui, picture: PictureId) {
-        let count = self.asking.of(picture).map_or(0, |division| division.absent.len());
-        if count > 0 {
-            let header = CollapsingHeader::new(format!("Nowhere the best ({count})")).id_salt("absent");
-            header.show_unindented(ui, |ui| self.list(ui, picture, "absent", |division| &division.absent));
+        self.list(ui, division, look, "found", &division.found);
+        let named = |&(class, score): &(usize, f32)| Some((division.classes.get(class)?.as_str(), score));
+        ranking::show(ui, &self.ranking.iter().filter_map(named).collect::<Vec<_>>());
+        if !division.absent.is_empty() {
+            let title = format!("Nowhere the best ({})", division.absent.len());
+            let header = CollapsingHeader::new(title).id_salt("absent");
+            header.show_unindented(ui, |ui| self.list(ui, division, look, "absent", &division.absent));
+        }
+        if self.selected.is_some() {
+            ui.separator();
+            self.map(ui, look);
         }
     }
 
-    fn list(&mut self, ui: &mut Ui, picture: PictureId, id: &str, classes: impl Fn(&Division) -> &Vec<usize>) {
-        let Some(division) = self.asking.of(picture) else { return };
-        let phrases = &division.question.phrases;
+    /// Below what is clicked to see the map, so that nothing jumps away from the pointer.
+    fn map(&mut self, ui: &mut Ui, look: &mut Look) {
+        let button = ui.button("Show all classes");
+        if button.on_hover_text("Instead of the map of one; a click on the picture does it too").clicked() {
+            self.selected = None;
+        }
+        show_colormaps(ui, &mut look.colormap);
+        let hint = "Colours from 0 to 1, or from the map's least to its greatest score";
+        let scales = [(false, "Raw"), (true, "Stretched")];
+        controls::choice(ui, "Scale", hint, &mut look.is_stretched, &scales);
+    }
+
+    fn list(&mut self, ui: &mut Ui, division: &Division, look: &mut Look, id: &str, classes: &[usize]) {
+        let names = &division.classes;
         let row = |class: usize| Row {
-            phrase: &phrases[class],
-            colour: class_colour(class, phrases.len()),
+            name: &names[class],
+            colour: class_colour(class, names.len()),
             share: division.labelled.shares[class],
-            opacity: self.settings.opacities.get(&phrases[class]).copied().unwrap_or(1.0),
-            is_hidden: self.settings.hidden.contains(&phrases[class]),
-            is_selected: self.selected.as_ref() == Some(&phrases[class]),
+            opacity: look.opacities.get(&names[class]).copied().unwrap_or(1.0),
+            is_hidden: look.hidden.contains(&names[class]),
+            is_selected: self.selected.as_ref() == Some(&names[class]),
         };
         let (least, most) = LIST_HEIGHTS;
         let height = (ui.ctx().content_rect().height() - AROUND_LIST).clamp(least, most);
@@ -80,32 +93,32 @@ impl Words {
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 2.0);
             let area = ScrollArea::vertical().id_salt(id).max_height(height);
-            area.show_rows(ui, ROW, classes(division).len(), |ui, range| {
-                for &class in &classes(division)[range] {
+            area.show_rows(ui, ROW, classes.len(), |ui, range| {
+                for &class in &classes[range] {
                     let (rect, found) = show(ui, &row(class));
                     if ui.rect_contains_pointer(rect) {
                         pointed = Some(class);
                     }
-                    asked = found.map(|found| (phrases[class].clone(), found)).or(asked.take());
+                    asked = found.map(|found| (names[class].clone(), found)).or(asked.take());
                 }
             });
         });
         self.pointed = pointed.filter(|_| self.selected.is_none()).or(self.pointed);
-        if let Some((phrase, asked)) = asked {
-            self.answer(phrase, &asked);
+        if let Some((name, asked)) = asked {
+            self.answer(name, &asked, look);
         }
     }
 
-    fn answer(&mut self, phrase: String, asked: &Asked) {
+    fn answer(&mut self, name: String, asked: &Asked, look: &mut Look) {
         match *asked {
-            Asked::Select => self.selected = Some(phrase).filter(|phrase| self.selected.as_ref() != Some(phrase)),
+            Asked::Select => self.selected = Some(name).filter(|name| self.selected.as_ref() != Some(name)),
             Asked::Toggle => {
-                if !self.settings.hidden.remove(&phrase) {
-                    self.settings.hidden.insert(phrase);
+                if !look.hidden.remove(&name) {
+                    look.hidden.insert(name);
                 }
             }
-            Asked::Opacity(opacity) if opacity < 1.0 => drop(self.settings.opacities.insert(phrase, opacity)),
-            Asked::Opacity(_) => drop(self.settings.opacities.remove(&phrase)),
+            Asked::Opacity(opacity) if opacity < 1.0 => drop(look.opacities.insert(name, opacity)),
+            Asked::Opacity(_) => drop(look.opacities.remove(&name)),
         }
     }
 }
@@ -113,16 +126,16 @@ impl Words {
 /// One class: where its row is, and what was asked of it.
 fn show(ui: &mut Ui, row: &Row<'_>) -> (Rect, Option<Asked>) {
     let mut asked = None;
-    let &Row { phrase, colour: [r, g, b], share, is_hidden, is_selected, .. } = row;
+    let &Row { name: class, colour: [r, g, b], share, is_hidden, is_selected, .. } = row;
     let line = ui.horizontal(|ui| {
         ui.set_height(ROW);
         let (icon, what) =
             if is_hidden { (icons::ICON_VISIBILITY_OFF, "Show") } else { (icons::ICON_VISIBILITY, "Hide") };
-        if controls::icon_button(ui, icon, &format!("{what} {phrase}")).clicked() {
+        if controls::icon_button(ui, icon, &format!("{what} {class}")).clicked() {
             asked = Some(Asked::Toggle);
         }
         let mut opacity = row.opacity;
-        let name = format!("Opacity of {phrase}");
+        let name = format!("Opacity of {class}");
         let swatch = ui.add(Button::new("").frame(false).min_size(vec2(20.0, 20.0)));
         Popup::menu(&swatch).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
             ui.weak(&name);
@@ -146,7 +159,7 @@ fn show(ui: &mut Ui, row: &Row<'_>) -> (Rect, Option<Asked>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.weak(percent(share));
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let name = Button::selectable(is_selected, (phrase, Atom::grow())).truncate();
+                let name = Button::selectable(is_selected, (class, Atom::grow())).truncate();
                 let name = name.min_size(vec2(ui.available_width(), 0.0));
                 let hint = if is_selected { "Show all classes again" } else { "Show the map of its scores" };
                 if ui.add(name).on_hover_text(hint).clicked() {
