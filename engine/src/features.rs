@@ -1,6 +1,6 @@
 //! What a backbone says about a picture.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Axis};
 
 /// One feature vector per patch, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,12 @@ pub struct Features {
 }
 
 impl Features {
+    /// CLS, then the mean of the patches, `[2 * dim]`: what classifiers read.
+    pub fn cls_and_mean(&self) -> Vec<f32> {
+        let mean = self.patch.data.mapv(f64::from).mean_axis(Axis(0)).unwrap_or_default();
+        self.cls.iter().copied().chain(mean.iter().map(|number| *number as f32)).collect()
+    }
+
     /// Whether all numbers are: sums of finite weights may still be too large.
     pub fn is_finite(&self) -> bool {
         let tokens = self.patch.data.iter().chain(&self.registers);

@@ -7,6 +7,7 @@ mod broken_inputs;
 mod dataset;
 mod devices;
 mod features;
+mod heads_depth;
 mod probe;
 mod retrieve;
 mod robustness;

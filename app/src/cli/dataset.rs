@@ -14,7 +14,7 @@ use dinoscope_engine::image::write::write_picture;
 use dinoscope_engine::image::{Filter, Picture, Pixels, SizeRule};
 use dinoscope_engine::probe::metrics::{Confusion, best, is_in_top};
 use dinoscope_engine::probe::vectors::{PictureKey, VectorStore, folder_for};
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, s};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -307,8 +307,7 @@ fn extract(
         |_, (key, pixels)| {
             let features = encoder.forward(&pixels, &[], &context.cancel)?.output;
             ensure!(features.is_finite(), "its features are not finite: use --dtype f32");
-            let mean = features.patch.data.mean_axis(Axis(0)).context("the picture has no patches")?;
-            Ok((key, features.cls.into_iter().chain(mean).collect::<Vec<f32>>()))
+            Ok((key, features.cls_and_mean()))
         },
         |_, (key, vector)| Ok(store.push(key, &vector)?),
     )?;

@@ -15,6 +15,11 @@ pub struct HeadOptions {
 }
 
 impl HeadOptions {
+    /// Whether a file was named.
+    pub fn is_given(&self) -> bool {
+        self.head_weights.is_some()
+    }
+
     /// Opens the head for `task`.
     pub fn open(&self, task: Task) -> Result<HeadWeights> {
         let path = self.head_weights.clone().map_or_else(|| task.published().locate(), Ok)?;

@@ -5,6 +5,7 @@ mod classify;
 mod completions;
 mod context;
 mod dataset;
+mod depth;
 mod doctor;
 mod drawing;
 mod encode_text;
@@ -90,6 +91,7 @@ enum Command {
     Track(track::TrackArgs),
     Segment(segment::SegmentArgs),
     Classify(classify::ClassifyArgs),
+    Depth(depth::DepthArgs),
     Probe(probe::ProbeArgs),
     Knn(knn::KnnArgs),
     Logreg(logreg::LogregArgs),
@@ -130,6 +132,7 @@ fn execute(
             | Command::Track(_)
             | Command::Segment(_)
             | Command::Classify(_)
+            | Command::Depth(_)
             | Command::Probe(_)
             | Command::Knn(_)
             | Command::Logreg(_)
@@ -154,6 +157,7 @@ fn execute(
         Some(Command::Track(args)) => track::run(&args, context),
         Some(Command::Segment(args)) => segment::run(&args, context),
         Some(Command::Classify(args)) => classify::run(&args, context),
+        Some(Command::Depth(args)) => depth::run(&args, context),
         Some(Command::Probe(args)) => probe::run(&args, context),
         Some(Command::Knn(args)) => knn::run(&args, context),
         Some(Command::Logreg(args)) => logreg::run(&args, context),

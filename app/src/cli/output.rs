@@ -12,7 +12,8 @@ use super::exit;
 use crate::metadata;
 
 /// Endings of names that are meant as files, where a folder is asked for.
-const FILE_ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "npy", "npz", "parquet", "safetensors", "json", "mp4", "webm"];
+const FILE_ENDINGS: [&str; 11] =
+    ["png", "jpg", "jpeg", "npy", "npz", "parquet", "ply", "safetensors", "json", "mp4", "webm"];
 /// Endings of picture formats that are not written.
 const OTHER_PICTURES: [&str; 8] = ["jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"];
 

@@ -27,6 +27,11 @@ pub struct DinotxtOptions {
 }
 
 impl DinotxtOptions {
+    /// Whether a file was named.
+    pub fn is_given(&self) -> bool {
+        self.dinotxt_weights.is_some()
+    }
+
     /// Opens the weights and the vocabulary.
     pub fn open(&self, context: &Context) -> Result<DinoTxt> {
         let weights = self.dinotxt_weights.clone().map_or_else(find_weights, Ok)?;
@@ -56,6 +61,11 @@ impl ClassOptions {
     /// Whether any class was named.
     pub fn is_any(&self) -> bool {
         !self.text.is_empty() || self.classes.is_some()
+    }
+
+    /// Whether classes were named by phrases.
+    pub fn is_text(&self) -> bool {
+        !self.text.is_empty()
     }
 
     /// The phrases, in their order.

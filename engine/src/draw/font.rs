@@ -1,4 +1,4 @@
-//! The few characters numbers need, 5×7 dots each.
+//! The few characters that numbers need, those of metres too, 5×7 dots each.
 
 use super::canvas::Canvas;
 
@@ -22,6 +22,7 @@ fn glyph(character: char) -> [u8; HEIGHT] {
         '9' => [0b01110, 0b10001, 0b10001, 0b01111, 0b00001, 0b00010, 0b01100],
         '-' => [0, 0, 0, 0b01110, 0, 0, 0],
         '+' => [0, 0b00100, 0b00100, 0b11111, 0b00100, 0b00100, 0],
+        'm' => [0, 0, 0b11010, 0b10101, 0b10101, 0b10101, 0b10101],
         '.' => [0, 0, 0, 0, 0, 0b01100, 0b01100],
         _ => [0; HEIGHT],
     }

@@ -7,11 +7,11 @@ use crate::image::Picture;
 const INK: [f32; 3] = [240.0; 3];
 const PLATE: [f32; 3] = [18.0, 19.0, 23.0];
 
-/// Draws the bar with the numbers of its ends and middle on a dark plate in a lower corner: the right one, or the left
-/// one where that keeps points in `avoid` visible. A picture too small to hold it stays as it is.
-pub fn color_bar(picture: &mut Picture, colormap: Colormap, (low, high): (f32, f32), avoid: &[(f64, f64)]) {
+/// Draws the bar with the numbers of its ends and middle, in `unit`, on a dark plate in a lower corner: the right one,
+/// or the left one where that keeps points in `avoid` visible. A picture too small to hold it stays as it is.
+pub fn color_bar(picture: &mut Picture, colormap: Colormap, (low, high): (f32, f32), unit: &str, avoid: &[(f64, f64)]) {
     let scale = (picture.width.min(picture.height) / 320).max(1);
-    let labels = [low, f32::midpoint(low, high), high].map(|value| number(value, high - low));
+    let labels = [low, f32::midpoint(low, high), high].map(|value| number(value, high - low) + unit);
     let text_width: usize = labels.iter().map(|label| font::width(label)).sum::<usize>() + 16;
     let pad = 6 * scale;
     let bar = (text_width.max(96) * scale, 8 * scale);

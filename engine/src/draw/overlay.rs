@@ -61,6 +61,8 @@ pub struct OverlayStyle {
     pub is_grey_below: bool,
     /// A bar with the numbers of the colours, in a lower corner of pictures large enough.
     pub color_bar: bool,
+    /// Behind the bar's numbers: "", or " m" for metres.
+    pub unit: &'static str,
 }
 
 /// A point that was asked about.
@@ -86,6 +88,7 @@ impl Default for OverlayStyle {
             contour: None,
             is_grey_below: true,
             color_bar: true,
+            unit: "",
         }
     }
 }
@@ -108,7 +111,7 @@ pub fn map_over_picture(picture: &Picture, geometry: &Geometry, map: &Array2<f32
     draw_markers(&mut result, &style.markers);
     if style.color_bar {
         let points: Vec<_> = style.markers.iter().map(|marker| (marker.x, marker.y)).collect();
-        legend::color_bar(&mut result, style.colormap, (low, high), &points);
+        legend::color_bar(&mut result, style.colormap, (low, high), style.unit, &points);
     }
     result
 }

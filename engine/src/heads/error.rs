@@ -54,6 +54,64 @@ pub enum HeadError {
         /// The backbone's last one.
         last: usize,
     },
+    /// A model without the blocks that the head reads.
+    #[error("the head in {} reads blocks of a vision transformer, and this model is a ConvNeXt: use the model it was trained on", path.display())]
+    NoTransformer {
+        /// The head's file.
+        path: PathBuf,
+    },
+    /// A model that is not deep enough for the layers that published heads read.
+    #[error(
+        "the head in {} reads {reads} layers, and the model has {blocks} blocks: name the layers it was trained on by --layers",
+        path.display()
+    )]
+    FewBlocks {
+        /// The head's file.
+        path: PathBuf,
+        /// Layers that it reads.
+        reads: usize,
+        /// Of the backbone.
+        blocks: usize,
+    },
+    /// Not as many layers were named as the head reads.
+    #[error("the head in {} reads {expected} layers, and {got} were named: give {expected} numbers to --layers", path.display())]
+    LayerCount {
+        /// The head's file.
+        path: PathBuf,
+        /// That it reads.
+        expected: usize,
+        /// That were named.
+        got: usize,
+    },
+    /// Depths that no bins lie between.
+    #[error("depths from {least} to {greatest} m are no range: the least is above 0 and well below the greatest")]
+    Range {
+        /// In metres.
+        least: f32,
+        /// In metres.
+        greatest: f32,
+    },
+    /// 16 bits do not hold the depths.
+    #[error(
+        "16 bits in steps of {step} m do not reach this picture's {greatest} m: give at least {least_step} m for a step"
+    )]
+    Step {
+        /// In metres.
+        step: f32,
+        /// In metres.
+        greatest: f32,
+        /// In metres.
+        least_step: f32,
+    },
+    /// Not the field of view of a camera.
+    #[error("{fov} degrees are no field of view: give the angle that a row of the picture spans, such as 60")]
+    Fov {
+        /// In degrees.
+        fov: f32,
+    },
+    /// Canopy heights as a point cloud.
+    #[error("canopy heights are no distances from a camera, so there is no point cloud of them: leave --ply out")]
+    NoDistances,
     /// There are not as many names as classes.
     #[error("the head in {} tells {classes} classes apart, and {names} names were given", path.display())]
     ClassNames {

@@ -6,6 +6,8 @@
 //! A head is a function of what [`crate::backend::Backbone::forward`] gives, so it works behind every backend. Its sizes
 //! are read from its tensors; what they do not tell comes from presets of the published heads.
 
+pub mod classifier;
+pub mod depth;
 mod error;
 mod published;
 mod recognise;

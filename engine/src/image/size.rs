@@ -58,15 +58,43 @@ impl SizeRule {
                 (width / stride * stride, height / stride * stride)
             }
         };
-        if new_width.checked_mul(new_height).is_none_or(|pixels| pixels > MAX_INPUT_PIXELS) {
-            return Err(PictureError::Size(format!(
-                "size {self} makes {new_width}x{new_height} of the picture's {width}x{height} pixels, but the model \
-                 takes at most {} million: choose a smaller size",
-                MAX_INPUT_PIXELS / 1_000_000
-            )));
-        }
+        check_pixels(self, (width, height), (new_width, new_height))?;
         Ok((new_width, new_height))
     }
+}
+
+/// Refuses what a rule makes of a picture where it has more than [`MAX_INPUT_PIXELS`]; both (width, height).
+///
+/// # Errors
+/// [`PictureError::Size`].
+pub fn check_pixels(rule: SizeRule, picture: (usize, usize), input: (usize, usize)) -> Result<(), PictureError> {
+    if input.0.checked_mul(input.1).is_some_and(|pixels| pixels <= MAX_INPUT_PIXELS) {
+        return Ok(());
+    }
+    Err(PictureError::Size(format!(
+        "size {rule} makes {}x{} of the picture's {}x{} pixels, but the model takes at most {} million: choose a \
+         smaller size",
+        input.0,
+        input.1,
+        picture.0,
+        picture.1,
+        MAX_INPUT_PIXELS / 1_000_000
+    )))
+}
+
+/// The short side of a picture (width, height) becomes `side`; the long side keeps the aspect ratio and loses its
+/// fraction, as torchvision's `Resize`.
+///
+/// # Errors
+/// [`PictureError::Size`] where `side` is 0, or the picture gets more than [`MAX_INPUT_PIXELS`].
+pub fn short_side_truncated(side: usize, (width, height): (usize, usize)) -> Result<(usize, usize), PictureError> {
+    if side == 0 {
+        return Err(PictureError::Size("the short side must be at least 1 pixel".into()));
+    }
+    let long = side.saturating_mul(width.max(height)) / width.min(height);
+    let size = if width < height { (side, long) } else { (long, side) };
+    check_pixels(SizeRule::ShortSide(side), (width, height), size)?;
+    Ok(size)
 }
 
 /// Saturates where a side overflows, which the bound on the pixels then refuses.
@@ -156,6 +184,19 @@ mod tests {
         assert!(SizeRule::ShortSide(usize::MAX).resolve(3, 2, 16).is_err());
         assert!(SizeRule::ShortSide(0).resolve(3, 2, 16).is_err());
         assert_eq!(SizeRule::ShortSide(4096).resolve(9, 9, 16).expect("realistic"), (4096, 4096));
+    }
+
+    #[test]
+    fn the_long_side_loses_its_fraction() {
+        let sizes =
+            [((640, 480), (682, 512)), ((480, 640), (512, 682)), ((2048, 2048), (512, 512)), ((3, 1), (1536, 512))];
+        for (picture, expected) in sizes {
+            assert_eq!(short_side_truncated(512, picture).expect("it fits"), expected, "{picture:?}");
+        }
+        assert_eq!(short_side_truncated(100, (7, 3)).expect("it fits"), (233, 100));
+        assert!(short_side_truncated(512, (1_000_000, 1)).is_err());
+        assert!(short_side_truncated(usize::MAX, (3, 2)).is_err());
+        assert!(short_side_truncated(0, (3, 3)).is_err());
     }
 
     #[test]

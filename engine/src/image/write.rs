@@ -15,7 +15,7 @@ use crate::output::{Metadata, write_atomically};
 /// [`crate::Error::Io`] where it cannot be written, or the samples are not `width` by `height`.
 pub fn write_picture(path: &Path, picture: &Picture, metadata: &Metadata<'_>) -> Result<()> {
     let size = (picture.width, picture.height);
-    write_atomically(path, |writer| encode(writer, size, ColorType::Rgb, &picture.rgb, metadata))
+    write_atomically(path, |writer| encode(writer, size, (ColorType::Rgb, BitDepth::Eight), &picture.rgb, metadata))
 }
 
 /// Writes a PNG of 8-bit samples with alpha, `[height, width, 4]`.
@@ -23,7 +23,7 @@ pub fn write_picture(path: &Path, picture: &Picture, metadata: &Metadata<'_>) ->
 /// # Errors
 /// As [`write_picture`].
 pub fn write_rgba(path: &Path, size: (usize, usize), rgba: &[u8]) -> Result<()> {
-    write_atomically(path, |writer| encode(writer, size, ColorType::Rgba, rgba, &[]))
+    write_atomically(path, |writer| encode(writer, size, (ColorType::Rgba, BitDepth::Eight), rgba, &[]))
 }
 
 /// Writes a PNG of 8-bit grey, `[height, width]`.
@@ -31,20 +31,29 @@ pub fn write_rgba(path: &Path, size: (usize, usize), rgba: &[u8]) -> Result<()> 
 /// # Errors
 /// As [`write_picture`].
 pub fn write_grey(path: &Path, size: (usize, usize), grey: &[u8]) -> Result<()> {
-    write_atomically(path, |writer| encode(writer, size, ColorType::Grayscale, grey, &[]))
+    write_atomically(path, |writer| encode(writer, size, (ColorType::Grayscale, BitDepth::Eight), grey, &[]))
+}
+
+/// Writes a PNG of 16-bit grey, `[height, width]`, with a text chunk for each pair of `metadata`.
+///
+/// # Errors
+/// As [`write_picture`].
+pub fn write_grey16(path: &Path, size: (usize, usize), grey: &[u16], metadata: &Metadata<'_>) -> Result<()> {
+    let samples: Vec<u8> = grey.iter().flat_map(|value| value.to_be_bytes()).collect();
+    write_atomically(path, |writer| encode(writer, size, (ColorType::Grayscale, BitDepth::Sixteen), &samples, metadata))
 }
 
 fn encode(
     writer: &mut dyn Write,
     (width, height): (usize, usize),
-    colour: ColorType,
+    (colour, depth): (ColorType, BitDepth),
     samples: &[u8],
     metadata: &Metadata<'_>,
 ) -> io::Result<()> {
     let side = |n: usize| u32::try_from(n).map_err(io::Error::other);
     let mut encoder = png::Encoder::new(writer, side(width)?, side(height)?);
     encoder.set_color(colour);
-    encoder.set_depth(BitDepth::Eight);
+    encoder.set_depth(depth);
     encoder.set_compression(png::Compression::Fast);
     for (key, value) in metadata {
         // A tEXt chunk holds Latin-1 only.

@@ -2,7 +2,7 @@
 //! `notebooks/dinotxt_segmentation_inference.ipynb`), or all of it (zero-shot classification; reference:
 //! `notebooks/dinotxt_inference.ipynb`).
 
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, Axis};
 
 use super::model::unit;
 use super::scores::PatchScores;
@@ -11,8 +11,9 @@ use super::{ClassVectors, Scores, TextError};
 use crate::analysis::AnalysisError;
 use crate::backend::{Run, VisionHead};
 use crate::encoder::Encoder;
-use crate::features::{FeatureGrid, Features, Geometry};
-use crate::image::{Filter, Normalisation, Picture, PictureError, Pixels, Preprocessing, SizeRule, resample, size};
+use crate::features::{FeatureGrid, Geometry};
+use crate::image::size::short_side_truncated;
+use crate::image::{Filter, Normalisation, Picture, Pixels, Preprocessing, SizeRule, resample};
 use crate::{Cancel, Progress, Result};
 
 /// Short side of a picture, in pixels, where nothing else is asked for.
@@ -80,28 +81,11 @@ impl SegmentOptions {
             return Ok((pixels, geometry.covered));
         };
         let covered = (picture.width, picture.height);
-        let (width, height) = short_side(side, covered)?;
+        let (width, height) = short_side_truncated(side, covered)?;
         let mut pixels = resample::resize(picture, width, height, self.filter);
         self.normalisation.apply(&mut pixels);
         Ok((pixels, covered))
     }
-}
-
-/// The short side becomes `side`, the long side keeps the aspect ratio and loses its fraction.
-fn short_side(side: usize, (width, height): (usize, usize)) -> Result<(usize, usize), PictureError> {
-    let short = width.min(height);
-    let long = side.saturating_mul(width.max(height)) / short;
-    let size = if width < height { (side, long) } else { (long, side) };
-    if side == 0 || size.0.saturating_mul(size.1) > size::MAX_INPUT_PIXELS {
-        return Err(PictureError::Size(format!(
-            "size {side} makes {}x{} of the picture's {width}x{height} pixels, but the model takes at most {} million \
-             and at least one: choose another size",
-            size.0,
-            size.1,
-            size::MAX_INPUT_PIXELS / 1_000_000
-        )));
-    }
-    Ok(size)
 }
 
 /// Something of each part of a picture that is described at once.
@@ -253,14 +237,7 @@ pub fn classify(
     if !features.is_finite() {
         return Err(AnalysisError::NotFinite.into());
     }
-    Ok(classes.picture.dot(&unit(picture_vector(&features).view())).to_vec())
-}
-
-/// CLS, then the mean of the patches, `[2 * dim]`.
-fn picture_vector(features: &Features) -> Array1<f32> {
-    let patches = features.patch.data.mapv(f64::from);
-    let mean = patches.mean_axis(Axis(0)).unwrap_or_default().mapv(|number| number as f32);
-    concatenate![Axis(0), Array1::from(features.cls.clone()), mean]
+    Ok(classes.picture.dot(&unit(Array1::from(features.cls_and_mean()).view())).to_vec())
 }
 
 /// Cosines between patches and unit vectors, `[classes, dim]`.
@@ -282,21 +259,4 @@ fn cosines(features: &FeatureGrid, classes: &Array2<f32>) -> Result<PatchScores>
         cosines.extend(classes.dot(&row.t()).iter());
     }
     Ok(PatchScores { rows, cols, cosines })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_long_side_loses_its_fraction() {
-        let sizes =
-            [((640, 480), (682, 512)), ((480, 640), (512, 682)), ((2048, 2048), (512, 512)), ((3, 1), (1536, 512))];
-        for (picture, expected) in sizes {
-            assert_eq!(short_side(512, picture).expect("it fits"), expected, "{picture:?}");
-        }
-        assert_eq!(short_side(100, (7, 3)).expect("it fits"), (233, 100));
-        assert!(short_side(512, (1_000_000, 1)).is_err());
-        assert!(short_side(0, (3, 3)).is_err());
-    }
 }

@@ -93,6 +93,7 @@ fn style(look: &Look, has_negative: bool, markers: Vec<Marker>) -> OverlayStyle 
         contour: look.contour_at(),
         is_grey_below: look.is_grey_below,
         color_bar: true,
+        unit: "",
     }
 }
 
