@@ -1,5 +1,6 @@
 //! Pictures of what an analysis found.
 
+pub mod boxes;
 mod canvas;
 pub mod classes;
 pub mod colormap;

@@ -113,7 +113,10 @@ pub enum HeadError {
     #[error("canopy heights are no distances from a camera, so there is no point cloud of them: leave --ply out")]
     NoDistances,
     /// There are not as many names as classes.
-    #[error("the head in {} tells {classes} classes apart, and {names} names were given", path.display())]
+    #[error(
+        "the head in {} tells {classes} classes apart, but there are {names} names: give a file with a name a line by \
+         --classes", path.display()
+    )]
     ClassNames {
         /// The head's file.
         path: PathBuf,

@@ -8,6 +8,7 @@
 
 pub mod classifier;
 pub mod depth;
+pub mod detector;
 mod error;
 mod published;
 mod recognise;

@@ -109,6 +109,15 @@ fn windows<S: Sample>(from: usize, to: usize, filter: Filter) -> Vec<Window<S>> 
         .collect()
 }
 
+/// The resize along one side as a matrix, `[to, from]`.
+pub(crate) fn matrix(from: usize, to: usize, filter: Filter) -> Vec<f32> {
+    let mut matrix = vec![0.0; to * from];
+    for (row, window) in matrix.chunks_exact_mut(from).zip(windows::<f32>(from, to, filter)) {
+        row[window.first..][..window.weights.len()].copy_from_slice(&window.weights);
+    }
+    matrix
+}
+
 /// Output rows that one task makes: the input rows between them are resized once, and fit in a core's cache.
 const BAND: usize = 32;
 

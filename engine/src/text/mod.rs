@@ -14,7 +14,7 @@ pub mod phrases;
 pub mod scores;
 pub mod segment;
 pub mod tokenizer;
-mod windows;
+pub(crate) mod windows;
 
 use std::fs::File;
 use std::io::Read;
