@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod broken_inputs;
 mod dataset;
+mod detect;
 mod devices;
 mod features;
 mod heads_depth;

@@ -6,6 +6,7 @@ mod completions;
 mod context;
 mod dataset;
 mod depth;
+mod detect;
 mod doctor;
 mod drawing;
 mod encode_text;
@@ -92,6 +93,7 @@ enum Command {
     Segment(segment::SegmentArgs),
     Classify(classify::ClassifyArgs),
     Depth(depth::DepthArgs),
+    Detect(detect::DetectArgs),
     Probe(probe::ProbeArgs),
     Knn(knn::KnnArgs),
     Logreg(logreg::LogregArgs),
@@ -133,6 +135,7 @@ fn execute(
             | Command::Segment(_)
             | Command::Classify(_)
             | Command::Depth(_)
+            | Command::Detect(_)
             | Command::Probe(_)
             | Command::Knn(_)
             | Command::Logreg(_)
@@ -158,6 +161,7 @@ fn execute(
         Some(Command::Segment(args)) => segment::run(&args, context),
         Some(Command::Classify(args)) => classify::run(&args, context),
         Some(Command::Depth(args)) => depth::run(&args, context),
+        Some(Command::Detect(args)) => detect::run(&args, context),
         Some(Command::Probe(args)) => probe::run(&args, context),
         Some(Command::Knn(args)) => knn::run(&args, context),
         Some(Command::Logreg(args)) => logreg::run(&args, context),
