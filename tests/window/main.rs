@@ -11,6 +11,7 @@ mod matching;
 mod models;
 mod pca;
 mod probe;
+mod retrieve;
 mod robust;
 mod shell;
 mod similarity;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Error, Result, bail, ensure};
 use dinoscope_engine::analysis::foreground::{self, PatchMask};
 use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::features::Geometry;
+use dinoscope_engine::image::folder::is_picture;
 use dinoscope_engine::image::{self, Mask, Picture, Pixels, Preprocessing};
 use indicatif::ProgressBar;
 
@@ -50,37 +51,12 @@ pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
 
 /// The picture files of a folder, by name.
 pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths: Vec<PathBuf> = entries(folder)?.filter(|path| is_picture(path)).collect();
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<PathBuf> = paths.filter(|path| is_picture(path)).collect();
     ensure!(!paths.is_empty(), "{} holds no pictures", folder.display());
     paths.sort();
     Ok(paths)
-}
-
-/// The picture files of a folder and of its subfolders, by name; what is hidden and links to folders are left out.
-pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut paths, mut waiting) = (Vec::new(), vec![folder.to_path_buf()]);
-    while let Some(folder) = waiting.pop() {
-        for path in entries(&folder)? {
-            let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if !is_hidden && path.is_dir() && !path.is_symlink() {
-                waiting.push(path);
-            } else if !is_hidden && is_picture(&path) {
-                paths.push(path);
-            }
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn entries(folder: &Path) -> Result<impl Iterator<Item = PathBuf> + use<>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
-    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())))
-}
-
-fn is_picture(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    image::ENDINGS.contains(&ending.as_str()) && path.is_file()
 }
 
 /// Reads one picture file; folders and videos get a message of their own.

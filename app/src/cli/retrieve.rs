@@ -6,9 +6,7 @@ mod search;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use dinoscope_engine::encoder::Encoder;
-use dinoscope_engine::image::SizeRule;
-use dinoscope_engine::retrieval::{APPROXIMATE_FROM, Recipe};
+use dinoscope_engine::retrieval::APPROXIMATE_FROM;
 
 use super::context::Context;
 
@@ -45,10 +43,4 @@ pub fn run(args: &RetrieveArgs, context: &Context) -> Result<()> {
         RetrieveCommand::Index(args) => index::run(args, context),
         RetrieveCommand::Search(args) => search::run(args, context),
     }
-}
-
-/// What features of a model at a size are made with.
-fn recipe(encoder: &Encoder, size: SizeRule) -> Recipe {
-    let provenance = encoder.provenance();
-    Recipe { model: provenance.model.clone(), weights: provenance.weights.clone(), size, dim: encoder.config().dim() }
 }

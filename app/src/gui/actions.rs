@@ -114,6 +114,7 @@ pub static TABLE: &[Entry] = &[
     entry(Action::Use(ToolKind::Tracking), "Tracking", plain(Key::Num4), "Tools"),
     entry(Action::Use(ToolKind::Words), "Words", plain(Key::Num5), "Tools"),
     entry(Action::Use(ToolKind::Probe), "Probe", plain(Key::Num6), "Tools"),
+    entry(Action::Use(ToolKind::Retrieval), "Retrieval", plain(Key::Num7), "Tools"),
     entry(Action::Open, "Open…", plain(Key::O), "Files"),
     entry(Action::OpenWorkspace, "Open workspace…", command_shift(Key::O), "Files"),
     entry(Action::SaveWorkspace, "Save workspace…", command(Key::S), "Files"),
@@ -265,6 +266,8 @@ pub static GESTURES: &[(&str, &str)] = &[
     ("Follow the pointer", "Hold Alt"),
     ("Pin or unpin a match", "Click"),
     ("Erase with a brush", "Right button"),
+    ("Search from a result", "Click"),
+    ("Open a result", "Double click"),
 ];
 
 /// The row of an action.

@@ -89,6 +89,8 @@ pub enum Purpose {
     Basis,
     /// A probe to use.
     Probe,
+    /// A folder of pictures to search, or an index.
+    Collection,
     /// Where this is written, with its metadata.
     Export(Box<Export>, Vec<(String, String)>),
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dinoscope_engine::checkpoint::DinotxtWeights;
 use dinoscope_engine::heads::{Task, task_of};
 use dinoscope_engine::probe::file::KIND as PROBE_KIND;
+use dinoscope_engine::retrieval::Index;
 use dinoscope_engine::video::is_video;
 
 /// Pictures taken from one folder.
@@ -38,6 +39,8 @@ enum Kind {
     Clip,
     Mask,
     Folder(Vec<PathBuf>),
+    Searched,
+    Index,
     Checkpoint,
     Dinotxt,
     Head(Task),
@@ -53,6 +56,8 @@ pub struct Circumstances {
     pub active_size: Option<(usize, usize)>,
     /// Whether a picture is meant as a mask, whatever it looks like.
     pub is_mask_meant: bool,
+    /// Whether folders are searched instead of opened.
+    pub searches_folders: bool,
 }
 
 /// What a set of paths comes to.
@@ -72,6 +77,10 @@ pub struct Found {
     pub head: Option<(Task, PathBuf)>,
     /// A probe to use.
     pub probe: Option<PathBuf>,
+    /// A folder of pictures to search.
+    pub searched: Option<PathBuf>,
+    /// An index of pictures to search.
+    pub index: Option<PathBuf>,
     /// A workspace to open instead of what is open.
     pub workspace: Option<PathBuf>,
     /// One sentence for each path that is of no use.
@@ -86,6 +95,8 @@ pub fn look(paths: &[PathBuf], circumstances: Circumstances) -> Found {
             Kind::Picture => found.pictures.push(path.clone()),
             Kind::Clip => found.clips.push(path.clone()),
             Kind::Folder(pictures) => found.pictures.extend(pictures),
+            Kind::Searched => found.searched = Some(path.clone()),
+            Kind::Index => found.index = Some(path.clone()),
             Kind::Mask => found.mask = Some(path.clone()),
             Kind::Checkpoint => found.checkpoint = Some(path.clone()),
             Kind::Dinotxt => found.dinotxt = Some(path.clone()),
@@ -130,6 +141,12 @@ impl Found {
         if self.probe.is_some() {
             parts.push("use this probe".to_owned());
         }
+        if self.searched.is_some() {
+            parts.push("search this folder".to_owned());
+        }
+        if self.index.is_some() {
+            parts.push("search this index".to_owned());
+        }
         if parts.is_empty() {
             return match self.refused.as_slice() {
                 [] => "Nothing to open".to_owned(),
@@ -151,6 +168,8 @@ impl Found {
             || self.dinotxt.is_some()
             || self.head.is_some()
             || self.probe.is_some()
+            || self.searched.is_some()
+            || self.index.is_some()
             || self.workspace.is_some()
     }
 }
@@ -158,7 +177,7 @@ impl Found {
 fn kind(path: &Path, circumstances: Circumstances) -> Kind {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if path.is_dir() {
-        return folder(path, &name);
+        return folder(path, &name, circumstances);
     }
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
@@ -266,12 +285,18 @@ fn checkpoint(path: &Path) -> Kind {
     if DinotxtWeights::is_at(path) { Kind::Dinotxt } else { task_of(path).map_or(Kind::Checkpoint, Kind::Head) }
 }
 
-fn folder(path: &Path, name: &str) -> Kind {
+fn folder(path: &Path, name: &str, circumstances: Circumstances) -> Kind {
     let is_model = ["config.json", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
         .iter()
         .any(|file| path.join(file).exists());
     if is_model {
         return checkpoint(path);
+    }
+    if matches!(Index::recipe_in(path), Ok(Some(_))) {
+        return Kind::Index;
+    }
+    if circumstances.searches_folders {
+        return Kind::Searched;
     }
     let entries = match path.read_dir() {
         Ok(entries) => entries,
@@ -339,7 +364,8 @@ mod tests {
         folder
     }
 
-    const BESIDE: Circumstances = Circumstances { active_size: Some((8, 6)), is_mask_meant: false };
+    const BESIDE: Circumstances =
+        Circumstances { active_size: Some((8, 6)), is_mask_meant: false, searches_folders: false };
 
     #[test]
     fn masks_are_told_from_pictures() {

@@ -22,6 +22,7 @@ mod reveal;
 mod running;
 mod samples;
 mod scribbles;
+mod searched;
 mod settings;
 mod shared;
 mod theme;

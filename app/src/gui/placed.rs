@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::masks::ClipMasks;
 use super::scribbles::Scribbles;
+use super::searched::SearchedFor;
 use super::tools::foreground::Choices;
 
 /// A point in pixels of a picture.
@@ -148,6 +149,8 @@ pub struct Placed {
     pub clips: BTreeMap<PictureId, ClipMasks>,
     /// What teaches the probe.
     pub scribbles: Scribbles,
+    /// What is searched for.
+    pub searched: SearchedFor,
 }
 
 impl Placed {
@@ -159,6 +162,7 @@ impl Placed {
         self.choices.forget(picture);
         self.clips.retain(|&id, _| !is_of(id));
         self.scribbles.pictures.retain(|&id, _| !is_of(id));
+        self.searched.forget(picture);
         self.pin.take_if(|pin| is_of(pin.picture));
     }
 
@@ -174,6 +178,7 @@ impl Placed {
             foregrounds: foregrounds.filter_map(|(id, painting)| Some((name(*id)?, painting.clone()))).collect(),
             choices: self.choices.renamed(&name),
             scribbles: self.scribbles.renamed(&name),
+            searched: self.searched.renamed(&name),
             clips: self.clips.iter().filter_map(|(id, it)| Some((name(*id)?.document(), it.clone()))).collect(),
             pin: self.pin.as_ref().and_then(|pin| Some(Pin { picture: name(pin.picture)?, ..pin.clone() })),
         }

@@ -1,15 +1,15 @@
 //! Clips: opening them, and reading their frames.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::failure::outcome;
+use super::failure::{message, outcome};
 use super::files::{texture, thumbnail};
-use super::lane::{Job, Worker};
+use super::lane::{Job, Worker, guard};
 use super::{Command, Outcome, PictureId};
 use crate::gpu::Gpu;
-use crate::image::Picture;
+use crate::image::{self, Picture};
 use crate::video::{Video, VideoInfo, VideoOptions};
 use crate::{Cancel, Result};
 
@@ -62,8 +62,20 @@ pub fn frames(gpu: Option<Gpu>) -> Worker {
 pub fn previews() -> Worker {
     Box::new(|job, command| match command {
         Command::Preview { picture, clip, frames } => outcome(preview(*picture, &clip.info.path, frames, job)),
+        Command::Thumbnails(paths) => outcome(thumbnails(paths, job)),
         other => unreachable!("{other:?} runs on another lane"),
     })
+}
+
+/// What cannot be read keeps nobody waiting.
+fn thumbnails(paths: &[PathBuf], job: &Job<'_>) -> Result<Outcome> {
+    for path in paths {
+        job.cancel().check()?;
+        let read = guard(|| image::read(path).map_err(|error| message(&error)));
+        let thumbnail = read.unwrap_or_else(|failure| Err(failure.message)).map(|picture| thumbnail(&picture));
+        job.emit(Outcome::Thumbnail { path: path.clone(), thumbnail });
+    }
+    Ok(Outcome::Finished)
 }
 
 fn preview(picture: PictureId, path: &Path, frames: &[usize], job: &Job<'_>) -> Result<Outcome> {

@@ -8,6 +8,7 @@ use ndarray::{Array2, Array3};
 use super::clip::Clip;
 use super::probe::{ProbeExport, ProbeRequest};
 use super::record::{ClipMapExport, TracksExport};
+use super::retrieval::{IndexRequest, SearchRequest};
 use super::segmentation::SegmentationExport;
 use super::track::TrackRequest;
 use super::words::{ClassMapRequest, LabelRequest, SegmentRequest, WordsRequest};
@@ -23,6 +24,7 @@ use crate::features::Geometry;
 use crate::hub::Source;
 use crate::image::{Filter, Picture};
 use crate::probe::Probe;
+use crate::retrieval::Sheet;
 use crate::{Cancel, Result};
 
 /// Names a command among all that were sent.
@@ -306,6 +308,8 @@ pub enum Export {
     Probe(Arc<Probe>),
     /// What a probe says of a picture.
     Probed(Box<ProbeExport>),
+    /// What a search found, as PNG.
+    Results(Arc<Sheet>),
 }
 
 /// What the window can ask for.
@@ -344,6 +348,13 @@ pub enum Command {
     LoadWords(WordsRequest),
     /// Divide a picture among phrases. Only the newest counts for each detail.
     Segment(Box<SegmentRequest>),
+    /// Make an index of pictures, or add to it what is missing. Only the newest counts; between two pictures it gives way to
+    /// whatever else is asked of the model.
+    Index(IndexRequest),
+    /// Search an index. Only the newest counts.
+    Search(SearchRequest),
+    /// Small versions of picture files, in that order. Only the newest list counts.
+    Thumbnails(Vec<PathBuf>),
     /// Label a divided picture anew. Only the newest counts.
     Label(LabelRequest),
     /// Only the newest counts.
@@ -397,10 +408,11 @@ impl Command {
         match self {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::Frame { .. } => Lane::Frames,
-            Self::Preview { .. } => Lane::Previews,
+            Self::Preview { .. } | Self::Thumbnails(_) => Lane::Previews,
             Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_) => {
                 Lane::Model
             }
+            Self::Index(_) | Self::Search(_) => Lane::Model,
             Self::Label(_) | Self::ClassMap(_) => Lane::Analysis,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) | Self::Probe(_) => {
                 Lane::Analysis
@@ -417,13 +429,22 @@ impl Command {
         match (self, older) {
             (
                 Self::LoadModel(_),
-                Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_),
+                Self::LoadModel(_)
+                | Self::Encode(_)
+                | Self::Track(_)
+                | Self::LoadWords(_)
+                | Self::Segment(_)
+                | Self::Index(_)
+                | Self::Search(_),
             )
             | (Self::LoadWords(_), Self::LoadWords(_))
             | (Self::Label(_), Self::Label(_))
             | (Self::ClassMap(_), Self::ClassMap(_))
             | (Self::Encode(_), Self::Encode(_))
             | (Self::Track(_), Self::Track(_))
+            | (Self::Index(_), Self::Index(_))
+            | (Self::Search(_), Self::Search(_))
+            | (Self::Thumbnails(_), Self::Thumbnails(_))
             | (Self::Pca(_), Self::Pca(_))
             | (Self::Probe(_), Self::Probe(_))
             | (Self::Cluster(_), Self::Cluster(_))
@@ -447,7 +468,7 @@ pub enum Lane {
     Files,
     /// Frames of clips.
     Frames,
-    /// Thumbnails of clips.
+    /// Thumbnails of clips and of files that are not open.
     Previews,
     /// The model: loading and encoding.
     Model,

@@ -9,6 +9,7 @@ use ndarray::{Array2, Array3};
 use super::clip::Clip;
 use super::command::{ModelChoice, PictureId, RequestId};
 use super::probe::Probed;
+use super::retrieval::{Indexed, Searched};
 use super::track::TrackedLabels;
 use super::words::{ClassMap, Labelled, Segmented, WordsRequest};
 use crate::analysis::clustering::Labels;
@@ -19,6 +20,7 @@ use crate::encoder::Provenance;
 use crate::gpu::PictureTexture;
 use crate::image::Picture;
 use crate::progress::Progress;
+use crate::retrieval::Recipe;
 
 /// Something that happened to a command.
 #[derive(Debug)]
@@ -192,6 +194,24 @@ pub enum Outcome {
     },
     /// [`super::Command::Probe`]
     Probed(Arc<Probed>),
+    /// [`super::Command::Index`]
+    Indexed(Arc<Indexed>),
+    /// [`super::Command::Search`]
+    Searched(Arc<Searched>),
+    /// [`super::Command::Index`] and [`super::Command::Search`]: the index was made with another model.
+    OtherIndex {
+        /// Its folder.
+        index: PathBuf,
+        /// What it was made with.
+        recipe: Recipe,
+    },
+    /// One file of [`super::Command::Thumbnails`]. Not the last event of the command.
+    Thumbnail {
+        /// The file.
+        path: PathBuf,
+        /// At most 256 pixels on a side; or one sentence.
+        thumbnail: Result<Picture, String>,
+    },
     /// [`super::Command::Export`]
     Exported(PathBuf),
     /// [`super::Command::Draw`]
@@ -205,7 +225,8 @@ pub enum Outcome {
     },
     /// [`super::Command::RemoveModel`] and [`super::Command::ListModels`]
     Models(Vec<StoredModel>),
-    /// [`super::Command::Encode`], [`super::Command::Preview`] and [`super::Command::Track`] have worked off their lists.
+    /// [`super::Command::Encode`], [`super::Command::Preview`], [`super::Command::Thumbnails`] and
+    /// [`super::Command::Track`] have worked off their lists.
     Finished,
     /// One sentence that says what to do. The program goes on.
     Failed(Failure),

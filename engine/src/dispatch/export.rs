@@ -57,6 +57,7 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
         Export::Picture(picture) => Some(Arc::clone(picture)),
         Export::Segmentation(what) => what.draw().map(Arc::new),
         Export::Probed(what) if what.kind == ProbeExportKind::Picture => Some(Arc::new(what.draw()?)),
+        Export::Results(sheet) => Some(Arc::new(sheet.draw()?)),
         Export::Map { .. }
         | Export::Scores(_)
         | Export::Labels(_)
@@ -97,7 +98,11 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
             }
             PairFormat::Csv => writer.write_all(pairs::to_csv(pairs).as_bytes()),
         }),
-        Export::MapPicture { .. } | Export::ColourPicture { .. } | Export::MatchPicture { .. } | Export::Picture(_) => {
+        Export::MapPicture { .. }
+        | Export::ColourPicture { .. }
+        | Export::MatchPicture { .. }
+        | Export::Results(_)
+        | Export::Picture(_) => {
             let picture = draw(what)?.expect("all of these are pictures");
             write_picture(path, &picture, &metadata)
         }

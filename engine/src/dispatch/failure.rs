@@ -4,6 +4,7 @@ use super::{Failure, ModelChoice, Outcome, Remedy};
 use crate::backend::DeviceChoice;
 use crate::checkpoint::CheckpointError;
 use crate::hub::HubError;
+use crate::retrieval::RetrievalError;
 use crate::text::{TextError, WEIGHTS_FILE, WEIGHTS_MODEL};
 use crate::{Error, Result};
 
@@ -28,6 +29,10 @@ pub fn message(error: &Error) -> String {
         Error::Tensor(reason) => format!("the model could not run ({reason}): try a smaller size, or the processor"),
         Error::Checkpoint(CheckpointError::Dinotxt { path }) => {
             format!("{} holds dino.txt and no backbone: drop it on the window, or choose it in Words", path.display())
+        }
+        Error::Retrieval(reason) if matches!(**reason, RetrievalError::NoIndex { .. }) => {
+            let RetrievalError::NoIndex { path, reason } = &**reason else { unreachable!("it was matched") };
+            format!("{} is no index of pictures ({reason}): index the pictures again", path.display())
         }
         Error::Text(TextError::NoWeights { .. }) => {
             format!("dino.txt's weights are not on this machine: choose Meta's {WEIGHTS_FILE}")

@@ -40,12 +40,15 @@ struct Task {
     /// What [`Command::Encode`] has left to do; empty for others.
     list: EncodeList,
     throttle: Throttle,
+    /// Whether it goes to the end of the queue instead of ending.
+    steps_aside: bool,
 }
 
 impl Task {
     fn new(id: RequestId, command: Command) -> Self {
         let list = EncodeList::of(&command);
-        Self { id, command: Arc::new(command), cancel: Cancel::default(), list, throttle: Throttle::default() }
+        let (cancel, throttle) = (Cancel::default(), Throttle::default());
+        Self { id, command: Arc::new(command), cancel, list, throttle, steps_aside: false }
     }
 
     /// Goes on under the name of a newer command whose first work is in progress here already.
@@ -181,6 +184,10 @@ impl Shared {
         if state.is_closed {
             return;
         }
+        if std::mem::take(&mut task.steps_aside) && !task.cancel.is_cancelled() {
+            state.waiting.push_back(task);
+            return;
+        }
         let id = task.id;
         let events = if task.cancel.is_cancelled() {
             vec![Event { id, outcome: Outcome::Cancelled }]
@@ -202,6 +209,22 @@ impl Job<'_> {
     /// Set once the command is not wanted any more.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// The command's name; of [`Command::Encode`], that of the list that is worked off now.
+    pub fn id(&self) -> Option<RequestId> {
+        self.shared.lock().running.as_ref().map(|task| task.id)
+    }
+
+    /// Whether others wait for the thread. The command then goes behind them in the queue, as soon as its worker returns,
+    /// whatever that returns, and is executed again.
+    pub fn step_aside(&self) -> bool {
+        let mut state = self.shared.lock();
+        let steps_aside = !state.waiting.is_empty();
+        if let Some(task) = &mut state.running {
+            task.steps_aside = steps_aside;
+        }
+        steps_aside
     }
 
     /// Sends an event, unless the command was stopped.

@@ -13,12 +13,14 @@ mod event;
 mod export;
 mod failure;
 mod files;
+mod indexing;
 mod lane;
 mod matching;
 mod model;
 mod outbox;
 mod probe;
 mod record;
+mod retrieval;
 mod segmentation;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ pub use command::{
 };
 pub use probe::{ProbeExport, ProbeExportKind, ProbeRequest, ProbeSource, Probed, ProbedPicture, TaughtPicture};
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
+pub use retrieval::{IndexRequest, Indexed, IndexedPictures, SearchQuery, SearchRequest, Searched};
 pub use segmentation::{SegmentationExport, SegmentationKind};
 pub use track::{TrackGoal, TrackRequest, TrackedLabels};
 pub use words::{ClassMap, ClassMapRequest, Detail, LabelRequest, Labelled, SegmentRequest, Segmented, WordsRequest};

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::failure::{message, of_loading, outcome, outcome_or};
 use super::lane::{Job, Worker, guard};
 use super::record::record_clip_map;
+use super::retrieval::Retrieval;
 use super::track::track;
 use super::words::Words;
 use super::{Command, EncodeJob, Export, Failure, Loader, ModelChoice, ModelInfo, Outcome};
@@ -30,12 +31,14 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
     let mut loaded = None;
     let mut tracked = None;
     let mut words = Words::new(gpu.clone(), texts);
+    let mut retrieval = Retrieval::default();
     Box::new(move |job, command| match command {
         Command::LoadModel(choice) => {
             // Two models may be more than the memory holds.
             loaded = None;
             tracked = None;
             words.forget();
+            retrieval.forget();
             let result = load(&loader, choice, job);
             outcome_or(result.map(|(model, info)| ready(&mut loaded, model, info)), |error| of_loading(error, choice))
         }
@@ -62,6 +65,22 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
         Command::Segment(request) => match loaded_as(loaded.as_mut(), &request.words.model) {
             Ok(model) => {
                 let result = words.segment(request, &mut model.encoder, job);
+                tell_move(model, job);
+                outcome(result)
+            }
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
+        Command::Index(request) => match loaded_as(loaded.as_mut(), &request.model) {
+            Ok(model) => {
+                let result = retrieval.index(request, &mut model.encoder, job);
+                tell_move(model, job);
+                outcome(result)
+            }
+            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+        },
+        Command::Search(request) => match loaded_as(loaded.as_mut(), &request.model) {
+            Ok(model) => {
+                let result = retrieval.search(request, &mut model.encoder, job);
                 tell_move(model, job);
                 outcome(result)
             }

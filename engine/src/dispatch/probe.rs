@@ -35,7 +35,7 @@ pub struct ProbeRequest {
 }
 
 /// Features of a picture, and some of its patches, row by row, with their class.
-pub type TaughtPicture = (Arc<CachedFeatures>, Vec<(usize, usize)>);
+pub type TaughtPicture = (Arc<CachedFeatures>, Arc<Vec<(usize, usize)>>);
 
 /// Where a probe comes from.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ fn train(source: &ProbeSource, cancel: &Cancel) -> Result<Probe> {
         if grid.dim() != dim {
             return Err(AnalysisError::Dimension { expected: dim, got: grid.dim() }.into());
         }
-        for &(patch, class) in patches {
+        for &(patch, class) in patches.iter() {
             rows.extend(grid.data.row(patch));
             labels.push(class);
         }
@@ -244,7 +244,7 @@ mod tests {
     fn labels(features: &Arc<CachedFeatures>, start: Option<Arc<Probe>>) -> ProbeSource {
         ProbeSource::Labels {
             classes: vec!["left".to_owned(), "right".to_owned()],
-            labelled: vec![(Arc::clone(features), vec![(0, 0), (9, 0), (17, 0), (7, 1), (14, 1), (22, 1)])],
+            labelled: vec![(Arc::clone(features), Arc::new(vec![(0, 0), (9, 0), (17, 0), (7, 1), (14, 1), (22, 1)]))],
             c: 1.0,
             size: SizeRule::ShortSide(128),
             start,

@@ -2,6 +2,7 @@
 
 pub mod crops;
 pub mod decode;
+pub mod folder;
 pub mod mask;
 pub mod normalise;
 pub mod resample;
@@ -11,6 +12,7 @@ pub mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use folder::pictures_below;
 pub use mask::{Mask, read_mask};
 pub use normalise::Normalisation;
 pub use resample::Filter;

@@ -89,6 +89,11 @@ fn each_class(probabilities: &mut Array3<f32>, change: impl Fn(&Array2<f32>) -> 
 impl Applied {
     /// The likeliest class of every pixel of the picture; what no patch covers is class 0.
     pub fn labels(&self) -> Labels {
+        self.labels_from(0.0)
+    }
+
+    /// As [`Self::labels`]; class 0 too where no class is at least as probable as `least`.
+    fn labels_from(&self, least: f32) -> Labels {
         let ((width, height), (across, down)) = (self.geometry.picture, self.geometry.covered);
         let sampler = Sampler::new(&self.geometry, self.interpolation);
         let classes = self.probabilities.dim().2;
@@ -98,7 +103,7 @@ impl Applied {
                 let value = sampler.at(x, y, |row, col| self.probabilities[[row, col, class]]);
                 best = if value > best.1 { (class, value) } else { best };
             }
-            best.0 as u16
+            if best.1 < least { 0 } else { best.0 as u16 }
         };
         let label = |i: usize| {
             let (x, y) = (i % width, i / width);
@@ -108,6 +113,7 @@ impl Applied {
     }
 
     /// Two classes: the probability of the second as a map; more: each pixel in the colour of its class, the first without.
+    /// What is less probable than the style's threshold is not drawn.
     pub fn over_picture(&self, picture: &Picture, classes: &[String], style: &OverlayStyle) -> Picture {
         if classes.len() == 2 {
             let map = self.probabilities.index_axis(Axis(2), 1).to_owned();
@@ -119,7 +125,8 @@ impl Applied {
             colour: class_colour(class.saturating_sub(1), classes.len() - 1),
             opacity: if class > 0 { style.opacity } else { 0.0 },
         };
-        classes_with_legend(picture, &self.labels(), &classes.iter().enumerate().map(style_of).collect::<Vec<_>>())
+        let labels = self.labels_from(style.threshold.unwrap_or_default());
+        classes_with_legend(picture, &labels, &classes.iter().enumerate().map(style_of).collect::<Vec<_>>())
     }
 }
 
@@ -188,5 +195,8 @@ mod tests {
         assert_eq!(pixel(&drawn, 2), pixel(&picture, 2));
         assert_ne!(pixel(&drawn, 28), pixel(&picture, 28));
         assert_eq!(pixel(&drawn, 34), pixel(&picture, 34), "beyond the patches");
+        let style = OverlayStyle { threshold: Some(1.1), ..OverlayStyle::default() };
+        let drawn = applied.over_picture(&picture, &three.classes, &style);
+        assert_eq!(pixel(&drawn, 28), pixel(&picture, 28), "below the threshold");
     }
 }

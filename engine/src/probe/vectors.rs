@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::hash;
@@ -110,6 +111,14 @@ impl VectorStore {
         Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 
+    /// All vectors as they lie in the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn map(&self) -> Result<VectorMap> {
+        Ok(VectorMap { map: self.records.map()?, width: self.width })
+    }
+
     /// Adds a picture's vector.
     ///
     /// # Errors
@@ -123,6 +132,20 @@ impl VectorStore {
         self.records.push(key.clone(), bytemuck::cast_slice(vector))?;
         self.places.insert(key, place);
         Ok(())
+    }
+}
+
+/// Vectors of a [`VectorStore`], read from its file as they are needed.
+pub struct VectorMap {
+    map: Mmap,
+    width: usize,
+}
+
+impl VectorMap {
+    /// The vectors of some places, one after the other.
+    pub fn rows(&self, places: Range<usize>) -> &[f32] {
+        let bytes = 4 * self.width;
+        bytemuck::cast_slice(&self.map[places.start * bytes..places.end * bytes])
     }
 }
 

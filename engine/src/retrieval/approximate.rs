@@ -46,6 +46,12 @@ pub struct Graph {
     map: HnswMap<Unit, u32>,
 }
 
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Graph").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
 impl Graph {
     /// Of `rows`, `[n, dim]` of length 1.
     pub fn build(rows: &[f32], dim: usize) -> Self {

@@ -1,13 +1,16 @@
 //! An index of pictures in a folder.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::RetrievalError;
+use super::approximate::Graph;
 use super::patches::PatchStore;
 use super::query::mean_direction;
+use crate::encoder::Encoder;
 use crate::features::{Features, Geometry};
 use crate::image::SizeRule;
 use crate::output::records::Access;
@@ -31,6 +34,20 @@ pub struct Recipe {
     pub dim: usize,
 }
 
+impl Recipe {
+    /// Of features that a model makes at a size.
+    pub fn of(encoder: &Encoder, size: SizeRule) -> Self {
+        let provenance = encoder.provenance();
+        let (model, weights) = (provenance.model.clone(), provenance.weights.clone());
+        Self { model, weights, size, dim: encoder.config().dim() }
+    }
+
+    /// Whether features are of the same weights, so that they can be compared.
+    pub fn is_comparable(&self, other: &Self) -> bool {
+        self.weights == other.weights && self.dim == other.dim
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     kind: String,
@@ -46,6 +63,17 @@ pub struct Index {
     /// CLS tokens of length 1.
     pub(super) vectors: VectorStore,
     pub(super) patches: PatchStore,
+    /// Read when it was first needed.
+    pub(super) graph: Option<Graph>,
+    /// The files' state when they were opened.
+    opened: State,
+}
+
+/// The files that grow with each picture.
+type State = [Option<PictureKey>; 2];
+
+fn state_of(folder: &Path) -> State {
+    ["pictures.jsonl", "patches.jsonl"].map(|name| PictureKey::of(&folder.join(name)).ok())
 }
 
 impl Index {
@@ -72,6 +100,17 @@ impl Index {
             Ok(header) => Err(no_index(format!("its kind is \"{}\"", header.kind)).into()),
             Err(error) => Err(no_index(format!("index.json: {error}")).into()),
         }
+    }
+
+    /// Files that the index in a folder was made of, as far as they are still there; whatever it was made with.
+    ///
+    /// # Errors
+    /// As [`Self::recipe_in`], and [`RetrievalError::NoIndex`] where there is none.
+    pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+        let recipe = Self::recipe_in(folder)?.ok_or_else(|| nothing_in(folder))?;
+        let store = VectorStore::open_for(folder, recipe.dim, Access::Read)?;
+        let paths: BTreeSet<&PathBuf> = store.keys().iter().map(|key| &key.path).collect();
+        Ok(paths.into_iter().filter(|path| path.is_file()).cloned().collect())
     }
 
     /// Opens an index to add pictures; it is made where the folder is missing or empty.
@@ -101,18 +140,26 @@ impl Index {
     /// # Errors
     /// As [`Self::create`], and [`RetrievalError::NoIndex`] where there is none.
     pub fn open(folder: &Path, recipe: &Recipe) -> Result<Self> {
-        let present = Self::recipe_in(folder)?.ok_or_else(|| RetrievalError::NoIndex {
-            path: folder.to_path_buf(),
-            reason: "there is nothing".to_owned(),
-        })?;
+        let present = Self::recipe_in(folder)?.ok_or_else(|| nothing_in(folder))?;
         check_weights(folder, &present, recipe)?;
         Self::open_stores(folder, present, Access::Read)
     }
 
     fn open_stores(folder: &Path, recipe: Recipe, access: Access) -> Result<Self> {
+        let opened = state_of(folder);
         let vectors = VectorStore::open_for(folder, recipe.dim, access)?;
         let patches = PatchStore::open(folder, recipe.dim, access)?;
-        Ok(Self { folder: folder.to_path_buf(), recipe, vectors, patches })
+        Ok(Self { folder: folder.to_path_buf(), recipe, vectors, patches, graph: None, opened })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether the files are as they were when it was opened: others may have added to them since.
+    pub fn is_current(&self) -> bool {
+        self.opened == state_of(&self.folder)
     }
 
     /// What its features are made with.
@@ -151,8 +198,12 @@ impl Index {
     }
 }
 
+fn nothing_in(folder: &Path) -> RetrievalError {
+    RetrievalError::NoIndex { path: folder.to_path_buf(), reason: "there is nothing".to_owned() }
+}
+
 fn check_weights(folder: &Path, expected: &Recipe, got: &Recipe) -> Result<(), RetrievalError> {
-    if expected.weights == got.weights && expected.dim == got.dim {
+    if expected.is_comparable(got) {
         return Ok(());
     }
     Err(RetrievalError::Model {

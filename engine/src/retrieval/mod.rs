@@ -7,18 +7,26 @@ pub mod approximate;
 pub mod index;
 pub mod patches;
 pub mod query;
+pub mod report;
 pub mod search;
+pub mod sheet;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
+use crate::image::SizeRule;
+
 pub use index::{Index, Recipe};
 pub use query::Region;
 pub use search::{Found, Hit};
+pub use sheet::Sheet;
 
 /// Indexed pictures from which on whole pictures are searched by a graph.
 pub const APPROXIMATE_FROM: usize = 50_000;
+
+/// Size of the model's input where none is asked for: smaller than for maps, since patches of a great many pictures are kept.
+pub const USUAL_SIZE: SizeRule = SizeRule::ShortSide(384);
 
 /// Why an index could not be made or searched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,5 +66,17 @@ pub enum RetrievalError {
         expected: String,
         /// As asked for.
         got: String,
+    },
+    /// Nothing to index.
+    #[error("{} holds no pictures", path.display())]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nothing to ask about.
+    #[error("the region lies outside of the picture, which has {}x{} pixels", picture.0, picture.1)]
+    Outside {
+        /// Width and height in pixels.
+        picture: (usize, usize),
     },
 }

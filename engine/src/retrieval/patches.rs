@@ -1,7 +1,7 @@
 //! Features of patches of many pictures, of length 1 and in half precision: `patches.f16` has them one after the other,
 //! `patches.jsonl` says whose they are and where they lie.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use faer::linalg::matmul::matmul;
@@ -37,7 +37,7 @@ impl Grid {
 pub struct PatchStore {
     records: Records<Grid>,
     dim: usize,
-    has: HashSet<PictureKey>,
+    places: HashMap<PictureKey, usize>,
 }
 
 impl PatchStore {
@@ -49,8 +49,8 @@ impl PatchStore {
         let files = [folder.join("patches.f16"), folder.join("patches.jsonl")];
         let bytes_of = |grid: &Grid| (grid.patches() as u64).saturating_mul(2 * dim as u64);
         let records = Records::open(files, access, bytes_of)?;
-        let has = records.lines().iter().map(|grid| grid.picture.clone()).collect();
-        Ok(Self { records, dim, has })
+        let places = records.lines().iter().map(|grid| grid.picture.clone()).zip(0..).collect();
+        Ok(Self { records, dim, places })
     }
 
     /// The pictures, in the order they were added.
@@ -60,7 +60,12 @@ impl PatchStore {
 
     /// Whether a picture's patches are there.
     pub fn has(&self, key: &PictureKey) -> bool {
-        self.has.contains(key)
+        self.places.contains_key(key)
+    }
+
+    /// How a picture's patches lie over it, where they are there.
+    pub fn geometry(&self, key: &PictureKey) -> Option<&Geometry> {
+        self.places.get(key).map(|&place| &self.grids()[place].geometry)
     }
 
     /// Adds a picture's patches.
@@ -71,8 +76,9 @@ impl PatchStore {
         let features = unit(features.clone())?;
         let halves: Vec<f16> = features.data.iter().map(|&value| f16::from_f32(value)).collect();
         let grid = Grid { picture: key.clone(), geometry: *geometry };
+        let place = self.grids().len();
         self.records.push(grid, bytemuck::cast_slice(&halves))?;
-        self.has.insert(key);
+        self.places.insert(key, place);
         Ok(())
     }
 

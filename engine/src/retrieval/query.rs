@@ -1,8 +1,9 @@
 //! What is searched for: directions in the space of CLS tokens, or of patches.
 
+use super::RetrievalError;
 use crate::Result;
 use crate::analysis::similarity::unit_direction;
-use crate::features::{FeatureGrid, Geometry, Patch};
+use crate::features::{FeatureGrid, Features, Geometry, Patch};
 
 /// A rectangle of a picture, in pixels of the original.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +34,19 @@ impl Region {
         }
         geometry.patch_from_pixel(self.x + self.width / 2.0, self.y + self.height / 2.0).into_iter().collect()
     }
+}
+
+/// What is asked of a picture, `[dim]`: its CLS token, or what the patches of a region have in common.
+///
+/// # Errors
+/// [`RetrievalError::Outside`], [`crate::analysis::AnalysisError::NotFinite`].
+pub fn vector_of(features: &Features, geometry: &Geometry, region: Option<&Region>) -> Result<Vec<f32>> {
+    let Some(region) = region else { return Ok(features.cls.clone()) };
+    let patches = region.patches(geometry);
+    if patches.is_empty() {
+        return Err(RetrievalError::Outside { picture: geometry.picture }.into());
+    }
+    Ok(unit_direction(&features.patch, &patches)?)
 }
 
 /// The normalised mean of the normalised `vectors`, `[dim]`; zero where they cancel out.

@@ -1,5 +1,6 @@
 //! The pictures of an index that are most like a query.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use faer::linalg::matmul::matmul;
@@ -7,7 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::Index;
 use super::approximate::{EXPANSION, Graph};
-use crate::features::Patch;
+use crate::features::{Geometry, Patch};
 use crate::probe::knn::nearest;
 use crate::probe::vectors::PictureKey;
 use crate::{Cancel, Result};
@@ -19,8 +20,20 @@ pub struct Hit {
     pub path: PathBuf,
     /// Cosine with the query.
     pub score: f32,
+    /// How its patches lie over it.
+    pub geometry: Geometry,
     /// Of a region: the patch that is most like it, and its centre in pixels of the original picture.
     pub place: Option<(Patch, (f64, f64))>,
+}
+
+impl Hit {
+    /// "0.873", and of a region "0.873 at 320,200".
+    pub fn note(&self) -> String {
+        match self.place {
+            None => format!("{:.3}", self.score),
+            Some((_, (x, y))) => format!("{:.3} at {x:.0},{y:.0}", self.score),
+        }
+    }
 }
 
 /// What a search gives.
@@ -29,7 +42,9 @@ pub struct Found {
     /// The best first.
     pub hits: Vec<Hit>,
     /// Pictures that would have been found if they had not changed since they were indexed.
-    pub changed: usize,
+    pub changed: BTreeSet<PathBuf>,
+    /// Pictures that would have been found if they were still there.
+    pub gone: BTreeSet<PathBuf>,
     /// Whether the graph was asked, which may miss some.
     pub is_approximate: bool,
 }
@@ -59,8 +74,8 @@ impl Index {
             }
         }
         cancel.check()?;
-        let rows = self.vectors.rows(0..self.len())?;
-        let ranked = ranked(&rows, direction, 0);
+        let map = self.vectors.map()?;
+        let ranked = ranked(map.rows(0..self.len()), direction, 0);
         Ok(self.present(&ranked, most, self.vectors.keys(), |_| None))
     }
 
@@ -91,31 +106,36 @@ impl Index {
         Ok(())
     }
 
-    fn graph(&mut self, cancel: &Cancel) -> Result<Graph> {
+    /// The graph of this index; read or made where it is not in memory yet, or too much was added since.
+    fn graph(&mut self, cancel: &Cancel) -> Result<&Graph> {
         let path = self.folder.join("graph.hnsw");
         let len = self.len();
-        if let Some(graph) = Graph::load(&path)
-            && graph.len() <= len
-            && len - graph.len() <= graph.len() / 4
-            && self.vectors.rows(graph.len() - 1..graph.len())? == graph.last()
-        {
-            return Ok(graph);
-        }
-        cancel.check()?;
-        let dim = self.recipe().dim;
-        let graph = Graph::build(&self.vectors.rows(0..len)?, dim);
-        if let Err(error) = graph.save(&path) {
-            log::warn!("{error}: the graph will be made again");
-        }
-        Ok(graph)
+        let map = self.vectors.map()?;
+        let fits = |graph: &Graph| {
+            graph.len() <= len
+                && len - graph.len() <= graph.len() / 4
+                && map.rows(graph.len() - 1..graph.len()) == graph.last()
+        };
+        let known = self.graph.take().filter(fits).or_else(|| Graph::load(&path).filter(fits));
+        let graph = match known {
+            Some(graph) => graph,
+            None => {
+                cancel.check()?;
+                let graph = Graph::build(map.rows(0..len), self.recipe().dim);
+                if let Err(error) = graph.save(&path) {
+                    log::warn!("{error}: the graph will be made again");
+                }
+                graph
+            }
+        };
+        Ok(self.graph.insert(graph))
     }
 
     /// What the graph gives, and all that was added after it was made.
     fn ranked_by_graph(&mut self, direction: &[f32], cancel: &Cancel) -> Result<Vec<Ranked>> {
         let graph = self.graph(cancel)?;
-        let later = self.vectors.rows(graph.len()..self.len())?;
-        let mut all = graph.search(direction);
-        all.extend(ranked(&later, direction, graph.len()));
+        let (mut all, known) = (graph.search(direction), graph.len());
+        all.extend(ranked(self.vectors.map()?.rows(known..self.len()), direction, known));
         all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         Ok(all)
     }
@@ -133,11 +153,16 @@ impl Index {
             if found.hits.len() == most {
                 break;
             }
-            let Ok(now) = PictureKey::of(&keys[place].path) else { continue };
-            if now == keys[place] {
-                found.hits.push(Hit { path: now.path, score, place: place_of(place) });
-            } else if !self.has(&now) {
-                found.changed += 1;
+            let Ok(now) = PictureKey::of(&keys[place].path) else {
+                found.gone.insert(keys[place].path.clone());
+                continue;
+            };
+            if now != keys[place] {
+                if !self.has(&now) {
+                    found.changed.insert(now.path);
+                }
+            } else if let Some(&geometry) = self.patches.geometry(&now) {
+                found.hits.push(Hit { path: now.path, score, geometry, place: place_of(place) });
             }
         }
         found

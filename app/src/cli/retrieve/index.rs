@@ -5,18 +5,15 @@ use std::path::{PathBuf, absolute};
 use anyhow::{Result, ensure};
 use clap::Args;
 use dinoscope_engine::analysis::AnalysisError;
-use dinoscope_engine::image::SizeRule;
+use dinoscope_engine::image::pictures_below;
 use dinoscope_engine::probe::vectors::PictureKey;
-use dinoscope_engine::retrieval::Index;
+use dinoscope_engine::retrieval::{Index, Recipe, USUAL_SIZE};
 use serde_json::json;
 
 use super::super::context::Context;
 use super::super::exit;
 use super::super::pictures::{self, Input, Prepare};
-use super::{Threshold, recipe};
-
-/// Short side of the model's input where `--size` is not given.
-const DEFAULT_SIZE: SizeRule = SizeRule::ShortSide(384);
+use super::Threshold;
 
 /// Index the pictures of a folder and of its subfolders
 ///
@@ -43,11 +40,11 @@ pub struct IndexArgs {
 /// Runs the subcommand.
 pub fn run(args: &IndexArgs, context: &Context) -> Result<()> {
     let present = Index::recipe_in(&args.output)?;
-    let files = pictures::below(&absolute(&args.folder)?)?;
+    let files = pictures_below(&absolute(&args.folder)?)?;
     ensure!(!files.is_empty(), "{} holds no pictures", args.folder.display());
     let mut encoder = context.load_encoder()?;
-    let size = context.options.size.unwrap_or(present.map_or(DEFAULT_SIZE, |recipe| recipe.size));
-    let mut index = Index::create(&args.output, &recipe(&encoder, size))?;
+    let size = context.options.size.unwrap_or(present.map_or(USUAL_SIZE, |recipe| recipe.size));
+    let mut index = Index::create(&args.output, &Recipe::of(&encoder, size))?;
     let mut preprocessing = context.options.preprocessing(encoder.normalisation());
     preprocessing.size = size;
     let prepare = Prepare::with(preprocessing, &encoder);

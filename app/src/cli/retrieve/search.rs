@@ -1,23 +1,23 @@
 //! `dinoscope retrieve search`: the pictures of an index that are most like others.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use dinoscope_engine::analysis::similarity::unit_direction;
-use dinoscope_engine::draw::results::{Mark, Tile, sheet};
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::image::write::write_picture;
-use dinoscope_engine::retrieval::query::mean_direction;
-use dinoscope_engine::retrieval::{Found, Hit, Index, Region};
+use dinoscope_engine::retrieval::query::{mean_direction, vector_of};
+use dinoscope_engine::retrieval::report::{Searched, to_json};
+use dinoscope_engine::retrieval::{Found, Index, Recipe, Region, Sheet};
 use serde_json::json;
 
 use super::super::context::Context;
 use super::super::exit;
 use super::super::output::check_files;
-use super::super::pictures::{self, Prepare};
+use super::super::pictures::Prepare;
+use super::Threshold;
 use super::region::RegionArg;
-use super::{Threshold, recipe};
 
 /// Search the pictures of an index
 ///
@@ -55,13 +55,6 @@ pub struct SearchArgs {
     threshold: Threshold,
 }
 
-/// A picture that is searched for.
-struct Query<'a> {
-    path: &'a Path,
-    picture: Picture,
-    region: Option<Region>,
-}
-
 /// Runs the subcommand.
 pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
     if !args.regions.is_empty() && args.regions.len() != args.images.len() {
@@ -76,7 +69,7 @@ pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
     let mut encoder = context.load_encoder()?;
     let mut preprocessing = context.options.preprocessing(encoder.normalisation());
     preprocessing.size = context.options.size.or(present.map(|recipe| recipe.size)).unwrap_or(preprocessing.size);
-    let mut index = Index::open(&args.index, &recipe(&encoder, preprocessing.size))?;
+    let mut index = Index::open(&args.index, &Recipe::of(&encoder, preprocessing.size))?;
     let prepare = Prepare::with(preprocessing, &encoder);
 
     let (mut queries, mut vectors) = (Vec::new(), Vec::new());
@@ -84,20 +77,10 @@ pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
         let prepared = prepare.file(path)?;
         let features = encoder.forward(&prepared.pixels, &[], &context.cancel)?.output;
         let region = args.regions.get(number).map(|region| region.0);
-        vectors.push(match region {
-            None => features.cls,
-            Some(region) => {
-                let patches = region.patches(&prepared.geometry);
-                let (width, height) = prepared.geometry.picture;
-                ensure!(
-                    !patches.is_empty(),
-                    "the region lies outside of {}, which has {width}x{height} pixels",
-                    path.display()
-                );
-                unit_direction(&features.patch, &patches)?
-            }
-        });
-        queries.push(Query { path, picture: prepared.picture, region });
+        let vector = vector_of(&features, &prepared.geometry, region.as_ref());
+        vectors.push(vector.with_context(|| path.display().to_string())?);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        queries.push((name, Arc::new(prepared.picture), region));
     }
     let direction = mean_direction(&vectors)?;
     let most = args.k as usize;
@@ -111,67 +94,33 @@ pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
         "no picture of {} is there as it was indexed: run 'dinoscope retrieve index' again",
         args.index.display()
     );
-    report(args, &queries, &found, &index, context)
+    report(args, queries, &found, &index, context)
 }
 
-fn report(args: &SearchArgs, queries: &[Query<'_>], found: &Found, index: &Index, context: &Context) -> Result<()> {
+type Query = (String, Arc<Picture>, Option<Region>);
+
+fn report(args: &SearchArgs, queries: Vec<Query>, found: &Found, index: &Index, context: &Context) -> Result<()> {
     for hit in &found.hits {
-        context.say(format!("{}  {}", score(hit), shown(&hit.path).display()));
+        context.say(format!("{}  {}", hit.note(), shown(&hit.path).display()));
     }
-    if found.changed > 0 {
-        let changed = found.changed;
+    let changed = found.changed.len();
+    if changed > 0 {
         context.say(format!("{changed} pictures have changed: run 'dinoscope retrieve index' again to find them"));
     }
     if let Some(output) = &args.output {
-        write_picture(output, &drawn(queries, found)?, &[])?;
+        let sheet = Sheet { queries, hits: found.hits.clone() };
+        write_picture(output, &sheet.draw()?, &[])?;
         context.say(format!("→ {}", output.display()));
     }
-    let recipe = index.recipe();
-    let regions: Vec<[f64; 4]> =
-        args.regions.iter().map(|RegionArg(Region { x, y, width, height })| [*x, *y, *width, *height]).collect();
-    context.say_json(&json!({
-        "index": args.index.to_string_lossy(),
-        "model": recipe.model,
-        "weights": recipe.weights,
-        "images": args.images.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
-        "regions": regions,
-        "approximate": found.is_approximate,
-        "changed": found.changed,
-        "results": found.hits.iter().map(|hit| json!({
-            "image": hit.path.to_string_lossy(),
-            "score": hit.score,
-            "patch": hit.place.map(|(patch, _)| [patch.row, patch.col]),
-            "pixel": hit.place.map(|(_, (x, y))| [x, y]),
-        })).collect::<Vec<_>>(),
-        "output": args.output.as_ref().map(|path| path.to_string_lossy()),
-    }))
-}
-
-/// "0.873", and of a region "0.873 at 320,200".
-fn score(hit: &Hit) -> String {
-    match hit.place {
-        None => format!("{:.3}", hit.score),
-        Some((_, (x, y))) => format!("{:.3} at {x:.0},{y:.0}", hit.score),
-    }
+    let regions: Vec<Region> = args.regions.iter().map(|region| region.0).collect();
+    let searched = Searched { index: &args.index, recipe: index.recipe(), images: &args.images, regions: &regions };
+    let mut report = to_json(&searched, found);
+    report["output"] = json!(args.output.as_ref().map(|path| path.to_string_lossy()));
+    context.say_json(&report)
 }
 
 /// Below the folder that the person is in, or the whole path.
 fn shown(path: &Path) -> &Path {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path)
-}
-
-fn drawn(queries: &[Query<'_>], found: &Found) -> Result<Picture> {
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let of_query = |query: &Query<'_>| {
-        let mark = query.region.map(|Region { x, y, width, height }| Mark::Region(x, y, width, height));
-        Tile::new(&query.picture, mark, &name(query.path), "query")
-    };
-    let of_hit = |hit: &Hit| -> Result<Tile> {
-        let mark = hit.place.map(|(_, (x, y))| Mark::Place(x, y));
-        Ok(Tile::new(&pictures::read(&hit.path)?, mark, &name(&hit.path), &score(hit)))
-    };
-    let queries: Vec<Tile> = queries.iter().map(of_query).collect();
-    let results = found.hits.iter().map(of_hit).collect::<Result<Vec<Tile>>>()?;
-    Ok(sheet(&queries, &results))
 }

@@ -16,7 +16,7 @@ use crate::gui::errands::{Errand, Report, Start};
 use crate::gui::files::{Circumstances, Found};
 use crate::gui::masks::PaintedMap;
 use crate::gui::panels::drop_zone::Hovering;
-use crate::gui::tools::{ToolKind, foreground};
+use crate::gui::tools::{Collection, ToolKind, foreground};
 
 impl App {
     pub(super) fn open_sample(&mut self, place: usize) {
@@ -26,9 +26,10 @@ impl App {
     }
 
     fn circumstances(&self, is_mask_meant: bool) -> Circumstances {
+        let searches_folders = self.tools.active == ToolKind::Retrieval;
         let active = self.shared.documents.active().and_then(|document| document.loaded());
         let active_size = active.map(|loaded| (loaded.pixels.width, loaded.pixels.height));
-        Circumstances { active_size, is_mask_meant }
+        Circumstances { active_size, is_mask_meant, searches_folders }
     }
 
     /// Finds out what paths are, and opens them then.
@@ -141,6 +142,10 @@ impl App {
             Purpose::Mask(picture) => foreground::take_file(&mut self.shared, picture, first),
             Purpose::Labels(picture) => self.errands.send(Errand::ReadLabels(picture, first)),
             Purpose::Basis => self.errands.send(Errand::ReadBasis(first)),
+            Purpose::Collection => {
+                let circumstances = Circumstances { searches_folders: true, ..Circumstances::default() };
+                self.errands.send(Errand::Open(paths, circumstances));
+            }
             Purpose::Probe => self.errands.send(Errand::ReadProbe(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }
@@ -177,6 +182,12 @@ impl App {
         }
         if let Some(path) = found.mask {
             self.use_mask(path);
+        }
+        if let Some(folder) = found.searched {
+            self.tools.search_in(&self.shared, Collection::of_folder(&folder));
+        }
+        if let Some(index) = found.index {
+            self.tools.search_in(&self.shared, Collection::of_index(&index));
         }
         let pictures = found.pictures.into_iter().map(|path| (path, false));
         let clips = found.clips.into_iter().map(|path| (path, true));

@@ -256,9 +256,6 @@ impl App {
             ui.set_max_width(width);
             self.tools.current().inspector(ui, &mut self.shared);
         });
-        if let Some(phrase) = self.shared.asked_phrase.take() {
-            self.tools.show_map_of(&phrase);
-        }
     }
 }
 
@@ -355,6 +352,10 @@ impl eframe::App for App {
             drop_zone::show(&context, hovering, canvas_rect);
         }
         self.ask_for_tools(&context);
+        if let Some(handover) = self.shared.handover.take() {
+            self.tools.hand_over(&handover);
+            context.request_repaint();
+        }
         self.keep(&context);
         self.shared.is_typing = context.text_edit_focused();
     }

@@ -51,6 +51,7 @@ impl App {
             pictures.push((id, document.name.clone(), size, geometry));
         }
         let mut canvas = std::mem::take(&mut self.shared.canvas);
+        let area = self.tools.current().beside(ui, &mut self.shared, area);
         let views = canvas.views(ui, area, self.tools.current().columns(), &pictures);
         self.shared.canvas = canvas;
         let tool = self.tools.current();

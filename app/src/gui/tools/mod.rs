@@ -6,6 +6,7 @@ mod live_map;
 mod matching;
 mod pca;
 mod probe;
+mod retrieval;
 mod similarity;
 mod tracking;
 mod words;
@@ -15,13 +16,14 @@ use std::collections::BTreeMap;
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
 use dinoscope_engine::probe::Probe;
-use egui::{Painter, Ui};
+use egui::{Painter, Rect, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::canvas::View;
 use super::overlay::Layer;
 use super::panels::timeline::Mark;
 use super::shared::Shared;
+pub use retrieval::Collection;
 
 /// Pictures side by side on the canvas at most.
 const MOST_SHOWN: usize = 12;
@@ -35,6 +37,11 @@ pub trait Tool {
     /// Columns that the views stand in; `None`: as makes them largest.
     fn columns(&self) -> Option<usize> {
         None
+    }
+
+    /// Shows what belongs on the canvas but over no picture, in a part of `area`; what is left is for the pictures.
+    fn beside(&mut self, _ui: &mut Ui, _shared: &mut Shared, area: Rect) -> Rect {
+        area
     }
 
     /// Pictures whose features it needs beside those shown, most urgent first.
@@ -124,6 +131,17 @@ pub enum ToolKind {
     Words,
     /// What is this, by a few strokes?
     Probe,
+    /// Which pictures are like it?
+    Retrieval,
+}
+
+/// What one tool asks of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// The map of a phrase.
+    MapOf(String),
+    /// That one goes on with the active picture and its partner.
+    Use(ToolKind),
 }
 
 /// A tool of the rail.
@@ -172,6 +190,12 @@ pub const RAIL: &[ToolInfo] = &[
         icon: icons::ICON_GESTURE,
         hint: "A few strokes teach it what is what",
     },
+    ToolInfo {
+        kind: ToolKind::Retrieval,
+        name: "Retrieval",
+        icon: icons::ICON_IMAGE_SEARCH,
+        hint: "Which pictures are like this one?",
+    },
 ];
 
 impl ToolKind {
@@ -192,6 +216,7 @@ pub struct Tools {
     tracking: tracking::Tracking,
     words: words::Words,
     probe: probe::Probing,
+    retrieval: retrieval::Retrieval,
 }
 
 impl Tools {
@@ -203,7 +228,7 @@ impl Tools {
     }
 
     /// All of them with their names in workspaces.
-    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 6] {
+    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 7] {
         [
             (ToolKind::Similarity, "similarity", &mut self.similarity),
             (ToolKind::Pca, "pca", &mut self.pca),
@@ -211,6 +236,7 @@ impl Tools {
             (ToolKind::Tracking, "tracking", &mut self.tracking),
             (ToolKind::Words, "words", &mut self.words),
             (ToolKind::Probe, "probe", &mut self.probe),
+            (ToolKind::Retrieval, "retrieval", &mut self.retrieval),
         ]
     }
 
@@ -246,10 +272,21 @@ impl Tools {
         self.active = ToolKind::Probe;
     }
 
-    /// Shows the map of a phrase.
-    pub fn show_map_of(&mut self, phrase: &str) {
-        self.words.show_map_of(phrase);
-        self.active = ToolKind::Words;
+    /// Searches other pictures.
+    pub fn search_in(&mut self, shared: &Shared, collection: Collection) {
+        self.retrieval.search_in(shared, collection);
+        self.active = ToolKind::Retrieval;
+    }
+
+    /// Does what one tool asks of another.
+    pub fn hand_over(&mut self, handover: &Handover) {
+        self.active = match handover {
+            Handover::MapOf(phrase) => {
+                self.words.show_map_of(phrase);
+                ToolKind::Words
+            }
+            Handover::Use(kind) => *kind,
+        };
     }
 
     /// Hands an event to every tool.

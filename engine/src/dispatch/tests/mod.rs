@@ -2,6 +2,7 @@
 
 mod encoding;
 mod files;
+mod retrieval;
 #[path = "../../../tests/hub/server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;

@@ -207,5 +207,8 @@ impl Window {
 }
 
 pub fn is_last(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::Progress(_) | Outcome::Encoded { .. } | Outcome::EncodeFailed { .. })
+    !matches!(
+        outcome,
+        Outcome::Progress(_) | Outcome::Encoded { .. } | Outcome::EncodeFailed { .. } | Outcome::Thumbnail { .. }
+    )
 }

@@ -10,6 +10,7 @@ use dinoscope_engine::dispatch::{
 use dinoscope_engine::probe::Probe;
 use dinoscope_engine::probe::apply::{Applied, ApplyOptions};
 
+use super::labels::Labels;
 use super::settings::Settings;
 use crate::gui::scribbles::Scribbles;
 use crate::gui::shared::Shared;
@@ -29,14 +30,14 @@ struct Question {
 
 #[derive(Clone)]
 enum Taught {
-    Scribbles(Scribbles),
+    Scribbles(Arc<Scribbles>),
     File(Arc<Probe>),
 }
 
 impl PartialEq for Question {
     fn eq(&self, other: &Self) -> bool {
         let same_teacher = match (&self.taught, &other.taught) {
-            (Taught::Scribbles(a), Taught::Scribbles(b)) => a == b,
+            (Taught::Scribbles(a), Taught::Scribbles(b)) => Arc::ptr_eq(a, b) || a == b,
             (Taught::File(a), Taught::File(b)) => Arc::ptr_eq(a, b),
             _ => false,
         };
@@ -64,20 +65,20 @@ pub struct Asking {
 
 impl Asking {
     /// Asks for what is missing. `shown`: pictures that are to be described.
-    pub fn update(&mut self, shared: &mut Shared, shown: &[PictureId], settings: &Settings) {
-        let scribbles = shared.placed.now().scribbles.clone();
-        let taught: Vec<PictureId> = scribbles.pictures.keys().copied().collect();
+    pub fn update(&mut self, shared: &mut Shared, shown: &[PictureId], settings: &Settings, labels: &mut Labels) {
+        let scribbles = labels.look_at(&shared.placed.now().scribbles);
+        let taught = || scribbles.pictures.keys().copied();
         let mut labelled = Vec::new();
         self.counts = vec![0; scribbles.classes.len()];
-        for &picture in &taught {
+        for picture in taught() {
             let Some(features) = shared.features(picture) else { continue };
-            let labels = scribbles.labels(picture, &features.geometry);
+            let labels = labels.of(picture, &features.geometry);
             labels.iter().for_each(|(_, class)| self.counts[*class] += 1);
             labelled.push((features, labels));
         }
         let has_classes = self.counts.iter().filter(|&&count| count > 0).count() > 1;
         let teacher = match (&self.file, has_classes) {
-            (_, true) => Taught::Scribbles(scribbles.clone()),
+            (_, true) => Taught::Scribbles(Arc::clone(&scribbles)),
             (Some(probe), false) => Taught::File(Arc::clone(probe)),
             (None, false) => {
                 self.forget(shared);
@@ -93,8 +94,8 @@ impl Asking {
         }
         // What is scribbled elsewhere teaches once its features are there.
         let known = pictures.iter().map(|it| (it.picture, Arc::downgrade(&it.features)));
-        let elsewhere = taught.iter().filter(|id| !shown.contains(id));
-        let elsewhere: Vec<_> = elsewhere.filter_map(|&id| Some((id, Arc::downgrade(&shared.features(id)?)))).collect();
+        let elsewhere = taught().filter(|id| !shown.contains(id));
+        let elsewhere: Vec<_> = elsewhere.filter_map(|id| Some((id, Arc::downgrade(&shared.features(id)?)))).collect();
         let question = Question {
             taught: teacher,
             pictures: known.chain(elsewhere).collect(),

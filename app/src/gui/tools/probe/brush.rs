@@ -1,5 +1,7 @@
 //! Scribbling on a view, and drawing what is scribbled.
 
+use std::collections::BTreeMap;
+
 use dinoscope_engine::dispatch::PictureId;
 use dinoscope_engine::features::{Geometry, Patch};
 use egui::{Color32, CursorIcon, Mesh, Painter, Pos2, Shape, Stroke as Line, Ui, pos2};
@@ -8,7 +10,7 @@ use super::{Probing, colours};
 use crate::gui::actions;
 use crate::gui::canvas::View;
 use crate::gui::placed::{Dab, PixelPoint};
-use crate::gui::scribbles::{Scribble, labels_of};
+use crate::gui::scribbles::Scribble;
 use crate::gui::shared::Shared;
 
 /// Diameters in patches. The least one always reaches the centre of a patch.
@@ -18,6 +20,8 @@ pub const SIZES: std::ops::RangeInclusive<f32> = 1.5..=24.0;
 pub struct Stroke {
     picture: PictureId,
     scribbles: Vec<Scribble>,
+    /// Patches that it has painted, by place in the grid; without a class where it has erased.
+    patches: BTreeMap<usize, Option<usize>>,
 }
 
 impl Probing {
@@ -53,7 +57,11 @@ impl Probing {
         let end = view.pixel_from_screen(screen);
         let radius = self.radius(geometry);
         let class = self.selected;
-        let stroke = self.stroke.get_or_insert_with(|| Stroke { picture: view.picture, scribbles: Vec::new() });
+        let stroke = self.stroke.get_or_insert_with(|| Stroke {
+            picture: view.picture,
+            scribbles: Vec::new(),
+            patches: BTreeMap::new(),
+        });
         if stroke.picture != view.picture {
             return;
         }
@@ -63,7 +71,10 @@ impl Probing {
         for step in 1..=steps {
             let along = step as f32 / steps as f32;
             let centre = PixelPoint { x: start.x + (end.x - start.x) * along, y: start.y + (end.y - start.y) * along };
-            stroke.scribbles.push(Scribble { dab: Dab { centre, radius, erases }, class });
+            let dab = Dab { centre, radius, erases };
+            stroke.scribbles.push(Scribble { dab, class });
+            let painted = dab.patches(geometry).map(|patch| patch.row * geometry.grid.1 + patch.col);
+            stroke.patches.extend(painted.map(|patch| (patch, (!erases).then_some(class))));
         }
     }
 
@@ -77,14 +88,14 @@ impl Probing {
     /// Scribbled patches in their class's colour, and the brush.
     pub(super) fn paint_scribbles(&self, painter: &Painter, shared: &Shared, view: &View) {
         let Some(geometry) = view.geometry else { return };
-        let scribbles = &shared.placed.now().scribbles;
-        let classes = scribbles.classes.len();
-        let mut dabs = scribbles.pictures.get(&view.picture).cloned().unwrap_or_default();
-        if let Some(stroke) = self.stroke.as_ref().filter(|stroke| stroke.picture == view.picture) {
-            dabs.extend_from_slice(&stroke.scribbles);
-        }
+        let classes = shared.placed.now().scribbles.classes.len();
+        let none = BTreeMap::new();
+        let stroke = self.stroke.as_ref().filter(|stroke| stroke.picture == view.picture);
+        let stroke = stroke.map_or(&none, |stroke| &stroke.patches);
+        let before = self.labels.known(view.picture).iter().copied().filter(|(patch, _)| !stroke.contains_key(patch));
+        let now = stroke.iter().filter_map(|(&patch, class)| Some((patch, (*class)?)));
         let mut mesh = Mesh::default();
-        for (patch, class) in labels_of(&dabs, &geometry) {
+        for (patch, class) in before.chain(now) {
             let patch = Patch { row: patch / geometry.grid.1, col: patch % geometry.grid.1 };
             let Some(rect) = view.screen_rect_of_patch(patch) else { continue };
             let [r, g, b] = colours::of_class(class, classes);

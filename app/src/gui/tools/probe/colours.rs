@@ -19,6 +19,11 @@ pub fn of(probabilities: &Array3<f32>, settings: &Settings) -> Vec<[u8; 4]> {
 
 fn texel(probabilities: ArrayView1<'_, f32>, classes: usize, settings: &Settings) -> [u8; 4] {
     let (best, most) = likeliest(probabilities);
+    // Of two classes the second one's probability is drawn, of more that of the likeliest.
+    let drawn = if settings.display == Display::Probability && classes == 2 { probabilities[1] } else { most };
+    if settings.shown_from().is_some_and(|least| drawn < least) {
+        return [0; 4];
+    }
     let coloured = |alpha: f32| {
         let [r, g, b] = of_class(best, classes);
         [r, g, b, if best == 0 { 0 } else { (255.0 * alpha).round() as u8 }]
@@ -65,8 +70,18 @@ mod tests {
         let shown = show(Display::Uncertainty);
         assert!(brightness(shown[2]) < brightness(shown[0]) && brightness(shown[0]) < brightness(shown[1]));
         assert_eq!(show(Display::Classes).iter().map(|texel| texel[3]).collect::<Vec<_>>(), [0, 0, 255]);
+        let from = |threshold, display| {
+            let texels = of(&two, &Settings { display, threshold, ..Settings::default() });
+            texels.iter().map(|texel| texel[3]).collect::<Vec<_>>()
+        };
+        assert_eq!(from(0.3, Display::Probability), [0, 255, 255]);
+        assert_eq!(from(0.6, Display::Probability), [0, 0, 255]);
+        assert_eq!(from(0.6, Display::Uncertainty), [255; 3], "uncertain is what is probable nowhere");
         let three = arr3(&[[[0.2, 0.7, 0.1], [0.34, 0.33, 0.33]]]);
         let [sure, unsure] = of(&three, &Settings::default())[..] else { panic!("two patches") };
         assert_eq!((sure[3], unsure[3], &sure[..3]), (140, 0, &of_class(1, 3)[..]));
+        let classes =
+            |threshold| of(&three, &Settings { display: Display::Classes, threshold, ..Settings::default() })[0][3];
+        assert_eq!((classes(0.6), classes(0.8)), (255, 0));
     }
 }

@@ -19,6 +19,7 @@ impl Probing {
         let style = OverlayStyle {
             colormap: self.settings.colormap,
             opacity: self.settings.opacity,
+            threshold: self.settings.shown_from(),
             ..OverlayStyle::default()
         };
         let mut offered = Vec::new();

@@ -4,6 +4,7 @@ mod asking;
 mod brush;
 mod colours;
 mod exports;
+mod labels;
 mod panel;
 mod settings;
 
@@ -18,6 +19,7 @@ use egui::{Painter, Ui};
 
 use self::asking::Asking;
 use self::brush::Stroke;
+use self::labels::Labels;
 use self::settings::{Display, Settings};
 use super::pca::fading::Fading;
 use super::similarity::colour_bar::ColourBar;
@@ -35,6 +37,7 @@ pub struct Probing {
     selected: usize,
     stroke: Option<Stroke>,
     asking: Asking,
+    labels: Labels,
     drawn: HashMap<PictureId, Drawn>,
 }
 
@@ -67,7 +70,10 @@ impl Tool for Probing {
         self.scribble(ui, shared, views);
         self.drawn.retain(|picture, _| shared.documents.get(*picture).is_some());
         let shown: Vec<PictureId> = views.iter().map(|view| view.picture).collect();
-        self.asking.update(shared, &shown, &self.settings);
+        self.asking.update(shared, &shown, &self.settings, &mut self.labels);
+        for view in views {
+            view.geometry.iter().for_each(|geometry| drop(self.labels.of(view.picture, geometry)));
+        }
         let now_secs = ui.input(|input| input.time);
         for view in views {
             let Some(applied) = self.asking.of(view.picture) else {
@@ -113,7 +119,7 @@ impl Tool for Probing {
                 colormap: self.settings.colormap,
                 range: Some((0.0, 1.0)),
                 value: self.value(view).map(|(_, value)| value),
-                threshold: None,
+                threshold: self.settings.shown_from(),
             };
             let pointer = view.hovered.map(|PixelPoint { x, y }| view.transform.screen_from_image(egui::pos2(x, y)));
             bar.paint(painter, view.transform.rect, pointer);

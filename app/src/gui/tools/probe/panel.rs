@@ -33,6 +33,10 @@ impl Probing {
         controls::segments(ui, "What the colours say", &mut self.settings.display, &displays);
         controls::slider(ui, "Opacity", "Of the colours", &mut self.settings.opacity, 0.0..=1.0, usual.opacity);
         let settings = &mut self.settings;
+        ui.add_enabled_ui(settings.display != Display::Uncertainty, |ui| {
+            let hint = "Below this probability only the picture is shown; 0: off";
+            controls::slider(ui, "Threshold", hint, &mut settings.threshold, 0.0..=1.0, usual.threshold);
+        });
         controls::toggle(
             ui,
             "Follow edges",

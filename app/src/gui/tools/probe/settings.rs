@@ -24,6 +24,8 @@ pub struct Settings {
     pub display: Display,
     /// Of the layer.
     pub opacity: f32,
+    /// Least probability that is drawn; 0: all are.
+    pub threshold: f32,
     /// A median over 3×3 patches.
     pub has_median: bool,
     /// Brought to pixels along the picture's edges.
@@ -43,6 +45,7 @@ impl Default for Settings {
         Self {
             display: Display::default(),
             opacity: 0.6,
+            threshold: 0.0,
             has_median: false,
             follows_edges: false,
             shows_all: false,
@@ -57,6 +60,11 @@ impl Settings {
     /// What the worker does with probabilities.
     pub fn options(&self) -> ApplyOptions {
         ApplyOptions { has_median: self.has_median, follows_edges: self.follows_edges }
+    }
+
+    /// Probabilities below are not drawn.
+    pub fn shown_from(&self) -> Option<f32> {
+        (self.threshold > 0.0 && self.display != Display::Uncertainty).then_some(self.threshold)
     }
 
     /// Inverse of the strength of regularisation.

@@ -10,6 +10,7 @@ use super::look::{Combination, LeftButton, Look, MOST_BEST, MOST_EXCLUDED, Pictu
 use crate::gui::actions::{self, ToolAction};
 use crate::gui::panels::controls;
 use crate::gui::shared::Shared;
+use crate::gui::tools::Handover;
 
 impl Similarity {
     pub(super) fn show_inspector(&mut self, ui: &mut Ui, shared: &mut Shared) {
@@ -36,7 +37,7 @@ impl Similarity {
         let field = field.on_hover_text("Enter shows the phrase's map, in the Words tool");
         let field = field.on_disabled_hover_text("The Words tool says how to get dino.txt's weights");
         if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) && !self.phrase.trim().is_empty() {
-            shared.asked_phrase = Some(std::mem::take(&mut self.phrase));
+            shared.handover = Some(Handover::MapOf(std::mem::take(&mut self.phrase)));
         }
     }
 
