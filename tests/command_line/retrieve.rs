@@ -83,7 +83,9 @@ fn pictures_are_found_by_one_and_by_several() {
     let (alike, unlike) = (with("set/checks 2.png"), with("set/below/deep/stripes 0.png"));
     assert!(alike > unlike && unlike > 0.0, "{alike} {unlike}");
 
-    // The same by a graph.
+    // The same by a graph, once one was made.
+    let make = ["retrieve", "index", "set", "-o", "set.index", "--device", "cpu", "--approximate-from", "6"];
+    work.run(&make).succeeded();
     let exact = search(&work, &["--image", "set/checks 2.png"]);
     let by_graph = search(&work, &["--image", "set/checks 2.png", "--approximate-from", "6"]);
     assert_eq!(by_graph["approximate"], true);

@@ -8,7 +8,7 @@ use egui::{Key, Modifiers, PointerButton, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable as _;
 
 use super::shell::drop_files;
-use super::support::{Window, click, drag, drag_by, launch, open, project, sees, wait_until};
+use super::support::{Window, click, colour, drag, drag_by, launch, open, project, sees, wait_until};
 
 const CAT: &str = "View of chelsea.png";
 
@@ -116,6 +116,26 @@ fn colours_edges_and_classes_are_chosen() {
         window.hover_at(place(window, 0.48, 0.45));
         sees(window, "Object 0.") || sees(window, "Object 1.")
     });
+}
+
+#[test]
+fn only_what_is_probable_is_drawn() {
+    let mut window = probing(&[project("assets/chelsea.png")], None);
+    teach(&mut window);
+    let places = [(0.8, 0.05), (0.7, 0.05), (0.8, 0.3), (0.8, 0.5)];
+    let unlikely = places.into_iter().find(|&(x, y)| value(&mut window, x, y) < 0.3).expect("an unlikely place");
+    let mut drawn = |threshold: f64, opacity: f64| {
+        window.get_by_label("Threshold, number").set_value_accesskit(threshold);
+        window.get_by_label("Opacity, number").set_value_accesskit(opacity);
+        window.remove_cursor();
+        window.run_steps(20);
+        let (off, on) = (place(&window, unlikely.0, unlikely.1), place(&window, 0.55, 0.4));
+        [colour(&mut window, off), colour(&mut window, on)]
+    };
+    let plain = drawn(0.0, 0.0);
+    let all = drawn(0.0, 0.6);
+    assert!(all[0] != plain[0] && all[1] != plain[1]);
+    assert_eq!(drawn(0.5, 0.6), [plain[0], all[1]]);
 }
 
 fn export(window: &mut Window, what: &str, path: &Path) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use dinoscope::gui::{AskPerson, Launch};
 use dinoscope_engine::image::SizeRule;
 use dinoscope_engine::retrieval::{Index, Recipe};
+use egui::accesskit::Role;
 use egui::{Event, HoveredFile, Key, Modifiers, PointerButton, Pos2, Rect, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tempfile::TempDir;
@@ -174,15 +175,17 @@ fn several_pictures_are_searched_for_and_a_result_is_matched() {
     choose_folder(&mut window);
     wait_for_first(&mut window, "chelsea.png");
     window.get_by_label("Like these too").click();
-    wait_until(&mut window, "the list", |window| window.query_by_label("coffee.png").is_some());
-    window.get_by_label("coffee.png").click();
+    wait_until(&mut window, "the list", |window| {
+        window.query_by_role_and_label(Role::CheckBox, "coffee.png").is_some()
+    });
+    window.get_by_role_and_label(Role::CheckBox, "coffee.png").click();
     wait_until(&mut window, "both", |window| sees(window, "Like chelsea.png and 1 more"));
     let both = results(&window);
     let mut first: Vec<&str> = both[..2].iter().map(|(name, _)| name.as_str()).collect();
     first.sort_unstable();
     assert_eq!(first, ["chelsea.png", "coffee.png"]);
     assert!(both[0].1 < "1.000".to_owned(), "like each, and the same as none: {both:?}");
-    window.get_by_label("coffee.png").click();
+    window.get_by_role_and_label(Role::CheckBox, "coffee.png").click();
     wait_until(&mut window, "one", |window| window.query_by_label("Like chelsea.png").is_some());
 
     let at = tile(&window, "flower.jpg");

@@ -6,7 +6,6 @@ mod search;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use dinoscope_engine::retrieval::APPROXIMATE_FROM;
 
 use super::context::Context;
 
@@ -27,14 +26,6 @@ pub struct RetrieveArgs {
 enum RetrieveCommand {
     Index(index::IndexArgs),
     Search(search::SearchArgs),
-}
-
-/// From how many pictures on a graph is asked.
-#[derive(Args, Debug)]
-struct Threshold {
-    /// Pictures from which on a graph is asked instead of comparing with all
-    #[arg(long, value_name = "N", default_value_t = APPROXIMATE_FROM, hide = true)]
-    approximate_from: usize,
 }
 
 /// Runs the subcommand.

@@ -91,6 +91,8 @@ pub enum Purpose {
     Probe,
     /// A folder of pictures to search, or an index.
     Collection,
+    /// A folder in which the index of what is searched is kept.
+    IndexFolder,
     /// Where this is written, with its metadata.
     Export(Box<Export>, Vec<(String, String)>),
 }

@@ -152,10 +152,15 @@ impl Retrieval {
         if let Some(recipe) = present.filter(|present| !present.is_comparable(&recipe)) {
             return Ok(Outcome::OtherIndex { index: request.index.clone(), recipe });
         }
-        let is_open = |index: &Index| index.folder() == request.index && index.is_current();
-        let mut index = match self.open.take().filter(is_open) {
-            Some(index) => index,
-            None => Index::open(&request.index, &recipe)?,
+        let before = self.open.take();
+        let is_current = |index: &Index| index.folder() == request.index && index.is_current();
+        let mut index = match before {
+            Some(index) if is_current(&index) => index,
+            before => {
+                let mut index = Index::open(&request.index, &recipe)?;
+                before.into_iter().for_each(|before| index.take_graph(before));
+                index
+            }
         };
         let size = index.recipe().size;
         let has_regions = request.queries.iter().any(|query| query.region.is_some());

@@ -63,10 +63,17 @@ pub struct Index {
     /// CLS tokens of length 1.
     pub(super) vectors: VectorStore,
     pub(super) patches: PatchStore,
-    /// Read when it was first needed.
-    pub(super) graph: Option<Graph>,
+    pub(super) graph: GraphState,
     /// The files' state when they were opened.
     opened: State,
+}
+
+/// A graph of the first vectors, as far as it is known.
+#[derive(Debug)]
+pub(super) enum GraphState {
+    Unread,
+    Missing,
+    Read(Graph),
 }
 
 /// The files that grow with each picture.
@@ -149,12 +156,23 @@ impl Index {
         let opened = state_of(folder);
         let vectors = VectorStore::open_for(folder, recipe.dim, access)?;
         let patches = PatchStore::open(folder, recipe.dim, access)?;
-        Ok(Self { folder: folder.to_path_buf(), recipe, vectors, patches, graph: None, opened })
+        Ok(Self { folder: folder.to_path_buf(), recipe, vectors, patches, graph: GraphState::Unread, opened })
     }
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Takes the graph of the same index as it was opened before, so that it is not read again.
+    pub fn take_graph(&mut self, before: Self) {
+        if before.folder == self.folder && matches!(before.graph, GraphState::Read(_)) {
+            self.graph = before.graph;
+        }
+    }
+
+    pub(super) fn graph_path(&self) -> PathBuf {
+        self.folder.join("graph.hnsw")
     }
 
     /// Whether the files are as they were when it was opened: others may have added to them since.

@@ -22,7 +22,7 @@ pub use query::Region;
 pub use search::{Found, Hit};
 pub use sheet::Sheet;
 
-/// Indexed pictures from which on whole pictures are searched by a graph.
+/// Indexed pictures from which on a graph is made, for those who search again and again.
 pub const APPROXIMATE_FROM: usize = 50_000;
 
 /// Size of the model's input where none is asked for: smaller than for maps, since patches of a great many pictures are kept.

@@ -8,6 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::Index;
 use super::approximate::{EXPANSION, Graph};
+use super::index::GraphState;
 use crate::features::{Geometry, Patch};
 use crate::probe::knn::nearest;
 use crate::probe::vectors::PictureKey;
@@ -53,8 +54,9 @@ pub struct Found {
 type Ranked = (f32, usize);
 
 impl Index {
-    /// The `most` pictures whose CLS tokens are most like `direction`, `[dim]` of length 1; by a graph where at least
-    /// `approximate_from` are indexed.
+    /// The `most` pictures whose CLS tokens are most like `direction`, `[dim]` of length 1; by the graph where at least
+    /// `approximate_from` are indexed and [`Self::prepare`] has made one. Reading it takes longer than comparing with all once:
+    /// it is for those who search the same index again and again.
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Cancelled`].
@@ -65,8 +67,10 @@ impl Index {
         approximate_from: usize,
         cancel: &Cancel,
     ) -> Result<Found> {
-        if self.len() >= approximate_from.max(1) && most <= EXPANSION {
-            let ranked = self.ranked_by_graph(direction, cancel)?;
+        if self.len() >= approximate_from.max(1)
+            && most <= EXPANSION
+            && let Some(ranked) = self.ranked_by_graph(direction)?
+        {
             let found = Found { is_approximate: true, ..self.present(&ranked, most, self.vectors.keys(), |_| None) };
             // Enough, or all that there is.
             if found.hits.len() == most || ranked.len() == self.len() {
@@ -100,44 +104,38 @@ impl Index {
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Cancelled`].
     pub fn prepare(&mut self, approximate_from: usize, cancel: &Cancel) -> Result<()> {
-        if self.len() >= approximate_from.max(1) {
-            self.graph(cancel)?;
+        if self.len() < approximate_from.max(1) || self.graph()?.is_some() {
+            return Ok(());
         }
+        cancel.check()?;
+        let graph = Graph::build(self.vectors.map()?.rows(0..self.len()), self.recipe().dim);
+        if let Err(error) = graph.save(&self.graph_path()) {
+            log::warn!("{error}: the graph will be made again");
+        }
+        self.graph = GraphState::Read(graph);
         Ok(())
     }
 
-    /// The graph of this index; read or made where it is not in memory yet, or too much was added since.
-    fn graph(&mut self, cancel: &Cancel) -> Result<&Graph> {
-        let path = self.folder.join("graph.hnsw");
-        let len = self.len();
-        let map = self.vectors.map()?;
-        let fits = |graph: &Graph| {
-            graph.len() <= len
-                && len - graph.len() <= graph.len() / 4
-                && map.rows(graph.len() - 1..graph.len()) == graph.last()
-        };
-        let known = self.graph.take().filter(fits).or_else(|| Graph::load(&path).filter(fits));
-        let graph = match known {
-            Some(graph) => graph,
-            None => {
-                cancel.check()?;
-                let graph = Graph::build(map.rows(0..len), self.recipe().dim);
-                if let Err(error) = graph.save(&path) {
-                    log::warn!("{error}: the graph will be made again");
-                }
-                graph
-            }
-        };
-        Ok(self.graph.insert(graph))
+    /// The graph, read once; nothing where there is none of this index, or too much was added since.
+    fn graph(&mut self) -> Result<Option<&Graph>> {
+        if let GraphState::Unread = self.graph {
+            self.graph = Graph::load(&self.graph_path()).map_or(GraphState::Missing, GraphState::Read);
+        }
+        let GraphState::Read(graph) = &self.graph else { return Ok(None) };
+        let (len, map) = (self.len(), self.vectors.map()?);
+        let fits = graph.len() <= len
+            && len - graph.len() <= graph.len() / 4
+            && map.rows(graph.len() - 1..graph.len()) == graph.last();
+        Ok(fits.then_some(graph))
     }
 
-    /// What the graph gives, and all that was added after it was made.
-    fn ranked_by_graph(&mut self, direction: &[f32], cancel: &Cancel) -> Result<Vec<Ranked>> {
-        let graph = self.graph(cancel)?;
+    /// What the graph gives, and all that was added after it was made; nothing without a graph.
+    fn ranked_by_graph(&mut self, direction: &[f32]) -> Result<Option<Vec<Ranked>>> {
+        let Some(graph) = self.graph()? else { return Ok(None) };
         let (mut all, known) = (graph.search(direction), graph.len());
         all.extend(ranked(self.vectors.map()?.rows(known..self.len()), direction, known));
         all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        Ok(all)
+        Ok(Some(all))
     }
 
     /// The first `most` whose files are as they were indexed.

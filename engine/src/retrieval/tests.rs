@@ -84,9 +84,10 @@ fn what_has_changed_or_gone_is_not_found() {
     let direction = [1.0, 0.0, 0.0, 0.0];
     std::fs::remove_file(&keys[0].path).unwrap();
     let changed = picture(pictures.path(), "1", "other content");
+    index.prepare(1, &Cancel::default()).unwrap();
     for approximate_from in [NEVER, 1] {
         let found = index.search(&direction, 5, approximate_from, &Cancel::default()).unwrap();
-        assert_eq!(names(&found), ["2"]);
+        assert_eq!((names(&found), found.is_approximate), (vec!["2".to_owned()], approximate_from == 1));
         assert_eq!(found.changed.iter().collect::<Vec<_>>(), [&keys[1].path]);
         assert_eq!(found.gone.iter().collect::<Vec<_>>(), [&keys[0].path]);
     }
@@ -218,19 +219,31 @@ fn searching_by_a_graph_gives_what_exact_search_gives() {
         assert_eq!(names(&by_graph), names(&exact));
     };
     compare(&mut index, 10, true);
-    // A few more: the graph stays, and they are found. Many more: it is made again.
+    // A few more: the graph stays, and they are found. Many more: it counts no more until it is made again.
     add(&mut index, 80..100);
     compare(&mut index, 90, true);
+    let mut opened = Index::open(folder.path(), &recipe()).unwrap();
+    compare(&mut opened, 10, true);
+    index.prepare(80, &Cancel::default()).unwrap();
     assert!(bytes() == first);
     add(&mut index, 100..130);
-    compare(&mut index, 10, true);
+    compare(&mut index, 10, false);
+    index.prepare(80, &Cancel::default()).unwrap();
     assert!(bytes() != first);
+    compare(&mut index, 10, true);
     compare(&mut index, 1000, false);
+    // Who opens the index again has the graph already.
+    let mut again = Index::open(folder.path(), &recipe()).unwrap();
+    again.take_graph(index);
+    std::fs::remove_file(&graph).unwrap();
+    compare(&mut again, 10, true);
     // A graph of other vectors.
     std::fs::write(&graph, first).unwrap();
     std::fs::remove_file(folder.path().join("vectors.f32")).unwrap();
     std::fs::remove_file(folder.path().join("pictures.jsonl")).unwrap();
     let mut index = Index::create(folder.path(), &recipe()).unwrap();
     add(&mut index, 50..130);
+    compare(&mut index, 10, false);
+    index.prepare(80, &Cancel::default()).unwrap();
     compare(&mut index, 10, true);
 }

@@ -7,13 +7,12 @@ use clap::Args;
 use dinoscope_engine::analysis::AnalysisError;
 use dinoscope_engine::image::pictures_below;
 use dinoscope_engine::probe::vectors::PictureKey;
-use dinoscope_engine::retrieval::{Index, Recipe, USUAL_SIZE};
+use dinoscope_engine::retrieval::{APPROXIMATE_FROM, Index, Recipe, USUAL_SIZE};
 use serde_json::json;
 
 use super::super::context::Context;
 use super::super::exit;
 use super::super::pictures::{self, Input, Prepare};
-use super::Threshold;
 
 /// Index the pictures of a folder and of its subfolders
 ///
@@ -33,8 +32,9 @@ pub struct IndexArgs {
     #[arg(short, long, value_name = "INDEX")]
     output: PathBuf,
 
-    #[command(flatten)]
-    threshold: Threshold,
+    /// Pictures from which on a graph is made, for the window, which searches again and again
+    #[arg(long, value_name = "N", default_value_t = APPROXIMATE_FROM, hide = true)]
+    approximate_from: usize,
 }
 
 /// Runs the subcommand.
@@ -68,7 +68,7 @@ pub fn run(args: &IndexArgs, context: &Context) -> Result<()> {
     if failed > 0 && context.options.strict {
         return Err(exit::already_reported());
     }
-    index.prepare(args.threshold.approximate_from, &context.cancel)?;
+    index.prepare(args.approximate_from, &context.cancel)?;
     context.say(format!("{} pictures, {added} of them new → {}", files.len() - failed, args.output.display()));
     let recipe = index.recipe();
     context.say_json(&json!({

@@ -16,7 +16,6 @@ use super::super::context::Context;
 use super::super::exit;
 use super::super::output::check_files;
 use super::super::pictures::Prepare;
-use super::Threshold;
 use super::region::RegionArg;
 
 /// Search the pictures of an index
@@ -51,8 +50,9 @@ pub struct SearchArgs {
     #[arg(short, long, value_name = "OUT.png")]
     output: Option<PathBuf>,
 
-    #[command(flatten)]
-    threshold: Threshold,
+    /// Pictures from which on the graph is asked instead of comparing with all; never, since reading it takes longer
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide = true)]
+    approximate_from: usize,
 }
 
 /// Runs the subcommand.
@@ -85,7 +85,7 @@ pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
     let direction = mean_direction(&vectors)?;
     let most = args.k as usize;
     let found = if args.regions.is_empty() {
-        index.search(&direction, most, args.threshold.approximate_from, &context.cancel)?
+        index.search(&direction, most, args.approximate_from, &context.cancel)?
     } else {
         index.search_regions(&direction, most, &context.cancel)?
     };

@@ -146,6 +146,7 @@ impl App {
                 let circumstances = Circumstances { searches_folders: true, ..Circumstances::default() };
                 self.errands.send(Errand::Open(paths, circumstances));
             }
+            Purpose::IndexFolder => self.tools.keep_index_in(&self.shared, &first),
             Purpose::Probe => self.errands.send(Errand::ReadProbe(first)),
             Purpose::Export(what, metadata) => self.write(first, *what, metadata),
         }

@@ -12,6 +12,7 @@ mod tracking;
 mod words;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
@@ -276,6 +277,11 @@ impl Tools {
     pub fn search_in(&mut self, shared: &Shared, collection: Collection) {
         self.retrieval.search_in(shared, collection);
         self.active = ToolKind::Retrieval;
+    }
+
+    /// Makes the index of what is searched in another folder.
+    pub fn keep_index_in(&mut self, shared: &Shared, folder: &Path) {
+        self.retrieval.keep_index_in(shared, folder);
     }
 
     /// Does what one tool asks of another.

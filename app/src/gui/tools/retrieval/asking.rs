@@ -61,6 +61,16 @@ impl Asking {
         *self = Self { is_index_wanted: indexes, generation: self.generation + 1, ..Self::default() };
     }
 
+    /// Whether the index is there, as far as is known: a problem is one of the search.
+    pub fn can_search(&self) -> bool {
+        self.not_indexed.is_none()
+    }
+
+    /// Searches again after a failure.
+    pub fn retry(&mut self) {
+        self.failed = None;
+    }
+
     /// Asks for the index to be completed.
     pub fn index(&mut self) {
         self.is_index_wanted = true;
@@ -90,7 +100,7 @@ impl Asking {
         }
         self.follow(shared, now_secs);
         let is_begun = self.indexing.is_none_or(|id| reported(shared, id).is_some());
-        if self.not_indexed.is_some() || !is_begun {
+        if self.not_indexed.is_some() || !is_begun || queries.is_empty() {
             return;
         }
         let question = Question {

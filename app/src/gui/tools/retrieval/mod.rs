@@ -11,6 +11,8 @@ mod settings;
 mod thumbnails;
 mod visits;
 
+use std::path::Path;
+
 use dinoscope_engine::dispatch::{Event, PictureId};
 use dinoscope_engine::retrieval::Region;
 use egui::{Painter, Rect, Ui};
@@ -69,10 +71,9 @@ impl Tool for Retrieval {
         shared.show(&joined);
         let active = views.first().map(|view| view.picture);
         let is_playing = active.and_then(|id| shared.player_mut(id)).is_some_and(|player| player.is_playing());
-        if let Some(active) = active.filter(|_| !is_playing) {
-            let queries = queries(shared, active, &joined);
-            self.asking.update(shared, &self.settings, queries, ui.input(|input| input.time));
-        }
+        let active = active.filter(|_| !is_playing);
+        let queries = active.map(|active| queries(shared, active, &joined)).unwrap_or_default();
+        self.asking.update(shared, &self.settings, queries, ui.input(|input| input.time));
     }
 
     fn rest(&mut self, shared: &mut Shared) {
@@ -114,6 +115,13 @@ impl Retrieval {
         let is_index = collection == Collection::of_index(&collection.index);
         self.asking.begin(shared, !is_index);
         self.settings.collection = Some(collection);
+    }
+
+    /// Makes the index in another folder than beside the pictures.
+    pub fn keep_index_in(&mut self, shared: &Shared, folder: &Path) {
+        let Some(collection) = &mut self.settings.collection else { return };
+        collection.index = folder.join(collection.index.file_name().unwrap_or_default());
+        self.asking.begin(shared, true);
     }
 }
 

@@ -35,7 +35,7 @@ impl Retrieval {
         let button = ui.button("Choose folder…");
         if button.on_hover_text("A folder of pictures, with its subfolders, or an index that was made before").clicked()
         {
-            shared.questions.push((Purpose::Collection, folder_question()));
+            shared.questions.push((Purpose::Collection, folder_question("Search a folder of pictures")));
         }
         let folder = shared.documents.active().and_then(|document| match &document.origin {
             Origin::File(path) => path.parent().map(Path::to_path_buf),
@@ -73,9 +73,16 @@ impl Retrieval {
             match problem {
                 Problem::Failed(sentence) => {
                     ui.label(RichText::new(sentence).color(colour));
+                    if self.asking.can_search() && ui.button("Try again").on_hover_text("Search once more").clicked() {
+                        self.asking.retry();
+                    }
                     let hint = "Makes the index, or completes it, and searches again";
                     if ui.button("Index again").on_hover_text(hint).clicked() {
                         self.asking.index();
+                    }
+                    let hint = "Where the folder beside the pictures cannot be written to, or has no room";
+                    if ui.button("Keep the index elsewhere…").on_hover_text(hint).clicked() {
+                        shared.questions.push((Purpose::IndexFolder, folder_question("Keep the index in")));
                     }
                 }
                 Problem::OtherModel(recipe) => self.show_other_model(ui, shared, &collection, &recipe),
@@ -166,12 +173,6 @@ fn open_files(shared: &Shared) -> Vec<PathBuf> {
     shared.documents.iter().filter_map(|document| file(&document.origin)).collect()
 }
 
-fn folder_question() -> Question {
-    Question {
-        kind: QuestionKind::OpenFolder,
-        title: "Search a folder of pictures",
-        filter: None,
-        folder: None,
-        file_name: String::new(),
-    }
+fn folder_question(title: &'static str) -> Question {
+    Question { kind: QuestionKind::OpenFolder, title, filter: None, folder: None, file_name: String::new() }
 }

@@ -59,6 +59,7 @@ impl Thumbnails {
                 let pixels = std::mem::take(pixels);
                 let name = file.display().to_string();
                 known.image = Image::Texture(context.load_texture(name, pixels, TextureOptions::LINEAR));
+                context.request_repaint();
             }
         }
         self.make_room();
