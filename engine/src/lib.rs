@@ -10,6 +10,7 @@ pub mod cache;
 pub mod camera;
 pub mod cancel;
 pub mod checkpoint;
+pub mod classes;
 pub mod dispatch;
 pub mod doctor;
 pub mod draw;

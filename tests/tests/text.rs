@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use dinoscope_engine::backend::{DeviceChoice, Dtype, OpenDevice, Run};
 use dinoscope_engine::checkpoint::Checkpoint;
+use dinoscope_engine::classes::Scores;
 use dinoscope_engine::encoder::{Encoder, ModelSource};
 use dinoscope_engine::features::Encoded;
 use dinoscope_engine::image::{Normalisation, Picture, Pixels, SizeRule};
 use dinoscope_engine::text::segment::{Mode, PatchSource, SegmentOptions, classify, segment};
-use dinoscope_engine::text::{ClassVectors, DinoTxt, Scores, Templates, TextCache, Tokens};
+use dinoscope_engine::text::{ClassVectors, DinoTxt, Templates, TextCache, Tokens};
 use dinoscope_engine::{Cancel, Error, Progress, Result};
 use ndarray::Array2;
 use safetensors::tensor::TensorView;

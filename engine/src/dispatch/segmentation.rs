@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::classes::Scores;
 use crate::draw::classes::{ClassStyle, classes_with_legend};
 use crate::draw::overlay::{OverlayStyle, map_over_picture};
 use crate::features::Geometry;
 use crate::image::Picture;
 use crate::image::write::write_picture;
 use crate::output::write_npy;
-use crate::text::Scores;
 use crate::{Error, Result};
 
 /// What is written of a picture that was divided among phrases.

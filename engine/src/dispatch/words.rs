@@ -9,14 +9,13 @@ use ndarray::{Array2, s};
 use super::lane::Job;
 use super::{ModelChoice, Outcome, PictureId, PixelSource};
 use crate::backend::{OpenDevice, VisionHead};
+use crate::classes::{Labels, Scores};
 use crate::encoder::{Encoder, Provenance};
 use crate::features::Geometry;
 use crate::gpu::Gpu;
 use crate::image::{Filter, SizeRule};
 use crate::text::segment::describe;
-use crate::text::{
-    Described, DinoTxt, Labels, Mode, Scores, SegmentOptions, Templates, TextCache, TextError, find_weights,
-};
+use crate::text::{Described, DinoTxt, Mode, SegmentOptions, Templates, TextCache, TextError, find_weights};
 use crate::{Cancel, Error, Progress, Result};
 
 /// Pictures whose patches are kept, so that other phrases need no second run of the model.

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::canvas::Canvas;
 use super::palette::{TAB10, rgb};
 use super::text;
+use crate::classes::Labels;
 use crate::image::Picture;
-use crate::text::Labels;
 
 const INK: [f32; 3] = [240.0; 3];
 const PLATE: [f32; 3] = [18.0, 19.0, 23.0];

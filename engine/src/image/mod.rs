@@ -8,6 +8,7 @@ pub mod normalise;
 pub mod resample;
 pub mod size;
 pub mod square;
+pub(crate) mod stretch;
 pub mod write;
 
 use std::path::{Path, PathBuf};

@@ -6,12 +6,12 @@ use super::Probe;
 use crate::Result;
 use crate::analysis::edges::follow_edges;
 use crate::analysis::foreground::{PatchMask, median_3x3};
+use crate::classes::Labels;
 use crate::draw::classes::{ClassStyle, class_colour, classes_with_legend};
 use crate::draw::overlay::{Interpolation, OverlayStyle, map_over_picture};
 use crate::draw::sample::Sampler;
 use crate::features::{FeatureGrid, Geometry};
 use crate::image::Picture;
-use crate::text::Labels;
 
 /// What is done with the probabilities of patches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

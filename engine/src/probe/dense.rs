@@ -7,11 +7,11 @@ use ndarray::{Array2, ArrayView2};
 use super::logistic::Classifier;
 use super::metrics::Confusion;
 use super::{ProbeError, metrics};
+use crate::classes::Labels;
 use crate::draw::overlay::Interpolation;
 use crate::draw::sample::Sampler;
 use crate::features::Geometry;
 use crate::image::mask::stored_samples;
-use crate::text::Labels;
 use crate::{Error, Result};
 
 /// The label of pixels that do not count, as in most data sets.

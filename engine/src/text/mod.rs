@@ -8,13 +8,11 @@
 
 mod cache;
 mod error;
-mod labels;
 mod model;
 pub mod phrases;
-pub mod scores;
+mod scores;
 pub mod segment;
 pub mod tokenizer;
-pub(crate) mod windows;
 
 use std::fs::File;
 use std::io::Read;
@@ -22,13 +20,12 @@ use std::path::Path;
 
 pub use cache::TextCache;
 pub use error::{TextError, WEIGHTS_FILE, WEIGHTS_LICENCE, WEIGHTS_MODEL, WEIGHTS_PAGE, WEIGHTS_SIZE};
-pub use labels::Labels;
 pub use model::{ClassVectors, DinoTxt, find_weights};
 pub use phrases::Templates;
-pub use scores::Scores;
 pub use segment::{Described, Mode, PatchSource, SegmentOptions};
 pub use tokenizer::{Tokenizer, Tokens};
 
+pub use crate::classes::{Labels, Scores};
 use crate::{Error, Result};
 
 /// Reads a small file: a vocabulary, a list.

@@ -5,14 +5,16 @@
 use ndarray::{Array1, Array2, Axis};
 
 use super::model::unit;
-use super::scores::PatchScores;
-use super::windows::{Window, cut, stretch, windows};
-use super::{ClassVectors, Scores, TextError};
+use super::scores::{self, PatchScores};
+use super::{ClassVectors, TextError};
 use crate::analysis::AnalysisError;
 use crate::backend::{Run, VisionHead};
+use crate::classes::Scores;
+use crate::classes::windows::{Window, cut, windows};
 use crate::encoder::Encoder;
 use crate::features::{FeatureGrid, Geometry};
 use crate::image::size::short_side_truncated;
+use crate::image::stretch::stretch;
 use crate::image::{Filter, Normalisation, Picture, Pixels, Preprocessing, SizeRule, resample};
 use crate::{Cancel, Progress, Result};
 
@@ -109,8 +111,8 @@ enum Content<T> {
 impl From<Parts<PatchScores>> for Scores {
     fn from(Parts { picture, covered, content }: Parts<PatchScores>) -> Self {
         match content {
-            Content::Whole(scores) => Self::whole(picture, covered, scores),
-            Content::Slide { size, windows } => Self::slide(picture, covered, size, windows),
+            Content::Whole(scores) => scores::whole(picture, covered, scores),
+            Content::Slide { size, windows } => scores::slide(picture, covered, size, windows),
         }
     }
 }
@@ -215,7 +217,7 @@ fn parts<T>(
 /// # Errors
 /// [`TextError::Patches`], [`AnalysisError::NotFinite`].
 pub fn score_patches(patches: &FeatureGrid, geometry: &Geometry, classes: &ClassVectors) -> Result<Scores> {
-    Ok(Scores::whole(geometry.picture, geometry.covered, cosines(patches, &classes.patch)?))
+    Ok(scores::whole(geometry.picture, geometry.covered, cosines(patches, &classes.patch)?))
 }
 
 /// Cosine of the whole picture to each class.

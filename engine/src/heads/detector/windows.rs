@@ -10,10 +10,10 @@ use super::sizes::Sizes;
 use super::{DetectorConfig, GROUPS, NORM_EPS, Steps};
 use crate::Result;
 use crate::backend::Run;
+use crate::classes::windows::{Window, cut};
 use crate::encoder::Encoder;
 use crate::features::FeatureGrid;
 use crate::image::{Filter, PictureError, Pixels, resample};
-use crate::text::windows::{Window, cut};
 
 /// A picture's windows along both sides, in patches. All have one size but the last, which may be smaller.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,41 +1,6 @@
-//! Parts of a picture that are described one by one, and their way to a size that a backbone takes (reference:
-//! `notebooks/dinotxt_segmentation_inference.ipynb`).
+//! Pixels on their way to a size that a network takes, as torch's `interpolate` resizes them: without antialiasing.
 
-use crate::image::Pixels;
-
-/// A part of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its left edge, in pixels.
-    pub x: usize,
-    /// Its upper edge, in pixels.
-    pub y: usize,
-    /// In pixels.
-    pub width: usize,
-    /// In pixels.
-    pub height: usize,
-}
-
-/// Squares of `side` every `stride` pixels, row by row; the last of a row or column is moved back into the picture. A
-/// picture smaller than a square is cut off at its edges.
-pub fn windows(width: usize, height: usize, side: usize, stride: usize) -> Vec<Window> {
-    let starts = |len: usize| {
-        let count = (len + stride - 1).saturating_sub(side) / stride + 1;
-        let last = len.saturating_sub(side);
-        (0..count).map(move |i| (i * stride).min(last))
-    };
-    let (window_width, window_height) = (side.min(width), side.min(height));
-    let row = |y: usize| starts(width).map(move |x| Window { x, y, width: window_width, height: window_height });
-    starts(height).flat_map(row).collect()
-}
-
-/// A window's pixels.
-pub fn cut(pixels: &Pixels, window: Window) -> Pixels {
-    let Window { x, y, width, height } = window;
-    let planes = pixels.data.chunks_exact(pixels.width * pixels.height);
-    let rows = planes.flat_map(|plane| plane.chunks_exact(pixels.width).skip(y).take(height));
-    Pixels { width, height, data: rows.flat_map(|row| &row[x..x + width]).copied().collect() }
-}
+use super::Pixels;
 
 /// The same picture at the next multiples of `patch`, as torch's `interpolate(mode="bicubic")` enlarges it: without
 /// antialiasing, with a = -0.75, and free to leave the range of its values.
@@ -87,28 +52,6 @@ fn cubic(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    fn starts(width: usize, side: usize, stride: usize) -> Vec<usize> {
-        windows(width, side, side, stride).iter().map(|window| window.x).collect()
-    }
-
-    #[test]
-    fn windows_cover_every_pixel() {
-        assert_eq!(starts(384, 384, 192), [0]);
-        assert_eq!(starts(385, 384, 192), [0, 1]);
-        assert_eq!(starts(512, 384, 192), [0, 128]);
-        assert_eq!(starts(768, 384, 192), [0, 192, 384]);
-        assert_eq!(starts(769, 384, 192), [0, 192, 384, 385]);
-        assert_eq!(starts(10, 384, 192), [0]);
-        for (width, height) in [(300, 700), (512, 683), (1, 1)] {
-            let mut covered = vec![false; width * height];
-            for Window { x, y, width: w, height: h } in windows(width, height, 100, 60) {
-                assert_eq!((w, h), (width.min(100), height.min(100)));
-                (y..y + h).for_each(|y| covered[y * width + x..][..w].fill(true));
-            }
-            assert!(covered.iter().all(|covered| *covered), "{width}x{height}");
-        }
-    }
-
     #[test]
     fn stretching_is_torchs() {
         // torch.nn.functional.interpolate(torch.tensor([[[[0., 1., 5.], [2., -4., 3.]]]]), (4, 4), mode="bicubic")
@@ -138,12 +81,5 @@ mod tests {
         }
         let same = Pixels { width: 4, height: 4, data: found.data };
         assert_eq!(stretch(same.clone(), 4), same);
-    }
-
-    #[test]
-    fn a_window_is_cut_out() {
-        let pixels = Pixels { width: 3, height: 2, data: (0..18).map(|v| v as f32).collect() };
-        let cut = cut(&pixels, Window { x: 1, y: 1, width: 2, height: 1 });
-        assert_eq!(cut, Pixels { width: 2, height: 1, data: vec![4.0, 5.0, 10.0, 11.0, 16.0, 17.0] });
     }
 }
