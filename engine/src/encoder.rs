@@ -248,7 +248,8 @@ fn open_weights(source: &ModelSource, hub: &Hub) -> Result<(String, Weights, Nor
     }
 }
 
-fn stem(path: &Path) -> String {
+/// What a file or folder is called as a model.
+pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 

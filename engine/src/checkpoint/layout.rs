@@ -114,8 +114,9 @@ impl Names {
             ["embeddings", "cls_token"] => whole("cls_token"),
             ["embeddings", "register_tokens"] => whole("storage_tokens"),
             ["embeddings", "patch_embeddings", last] => whole(&format!("patch_embed.proj.{last}")),
-            ["norm", last] => whole(&format!("norm.{last}")),
-            ["layer", block, rest @ ..] | ["model" | "encoder", "layer", block, rest @ ..] => {
+            // EoMT's names differ in these two.
+            ["norm" | "layernorm", last] => whole(&format!("norm.{last}")),
+            ["layer" | "layers", block, rest @ ..] | ["model" | "encoder", "layer", block, rest @ ..] => {
                 let (name, part) = self.transformers_block(rest)?;
                 Some((format!("blocks.{block}.{name}"), part))
             }

@@ -112,6 +112,25 @@ pub enum HeadError {
     /// Canopy heights as a point cloud.
     #[error("canopy heights are no distances from a camera, so there is no point cloud of them: leave --ply out")]
     NoDistances,
+    /// The head reads patches of 16 pixels, and the backbone has others.
+    #[error(
+        "the head in {} reads patches of 16x16 pixels of a vision transformer, which this model has none of: use the model it \
+         was trained on", path.display()
+    )]
+    Patches {
+        /// The head's file.
+        path: PathBuf,
+    },
+    /// Windows that leave gaps, or that cannot be cut.
+    #[error(
+        "windows of {side} pixels every {stride} pixels do not cover a picture: choose a stride of 1 to the window's side"
+    )]
+    Windows {
+        /// In pixels.
+        side: usize,
+        /// In pixels.
+        stride: usize,
+    },
     /// There are not as many names as classes.
     #[error(
         "the head in {} tells {classes} classes apart, but there are {names} names: give a file with a name a line by \

@@ -9,9 +9,13 @@
 pub mod classifier;
 pub mod depth;
 pub mod detector;
+pub mod eomt;
 mod error;
+mod layers;
+mod masks;
 mod published;
 mod recognise;
+pub mod segmentor;
 #[cfg(test)]
 mod tests;
 mod weights;

@@ -129,6 +129,11 @@ pub fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) ->
     }
 }
 
+/// As Pillow resizes a picture of 8 bits, whatever the filter: rounded after each pass. Values are 0..=1.
+pub fn resize_as_pillow(picture: &Picture, width: usize, height: usize, filter: Filter) -> Pixels {
+    resize_as::<f64>(picture, width, height, filter)
+}
+
 /// As [`resize`], rounded to a picture of 8 bits again.
 pub fn resize_picture(picture: &Picture, width: usize, height: usize, filter: Filter) -> Picture {
     let resized = resize(picture, width, height, filter);

@@ -1,6 +1,7 @@
 //! Pixels on their way to a size that a network takes, as torch's `interpolate` resizes them: without antialiasing.
 
 use super::Pixels;
+use crate::classes::bilinear;
 
 /// The same picture at the next multiples of `patch`, as torch's `interpolate(mode="bicubic")` enlarges it: without
 /// antialiasing, with a = -0.75, and free to leave the range of its values.
@@ -46,6 +47,23 @@ impl Taps {
 fn cubic(x: f32) -> f32 {
     const A: f32 = -0.75;
     if x <= 1.0 { ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0 } else { ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A }
+}
+
+/// The same picture as a square, as torch's `interpolate(mode="bilinear")` resizes it: without antialiasing.
+pub fn to_square(pixels: &Pixels, side: usize) -> Pixels {
+    let (columns, rows) = (bilinear::Taps::new(pixels.width, side), bilinear::Taps::new(pixels.height, side));
+    let mut data = Vec::with_capacity(3 * side * side);
+    for plane in pixels.data.chunks_exact(pixels.width * pixels.height) {
+        for y in 0..side {
+            let (top, bottom, down) = rows.at(y);
+            let value = |x: usize, row: usize| {
+                let (left, right, share) = columns.at(x);
+                plane[row * pixels.width + left] * (1.0 - share) + plane[row * pixels.width + right] * share
+            };
+            data.extend((0..side).map(|x| value(x, top) * (1.0 - down) + value(x, bottom) * down));
+        }
+    }
+    Pixels { width: side, height: side, data }
 }
 
 #[cfg(test)]

@@ -254,6 +254,20 @@ impl<'a> Attention<'a> {
             let (scratch, out) = (Scratch::default(), Buffer::default());
             return Ok(Self::Fused { kernels: kernels.as_ref(), shape, rope, scratch, out });
         }
+        let tokens = shape.tokens;
+        let seen = |at: usize| if at % tokens <= at / tokens { 0.0 } else { f32::NEG_INFINITY };
+        let mask = shape.is_causal.then(|| place.tensor((0..tokens * tokens).map(seen).collect(), &[tokens, tokens]));
+        Self::masked(shape, rope, mask.transpose()?, place)
+    }
+
+    /// As [`Attention::new`] in candle's operations, whatever the device: `mask` says which query sees which key, as
+    /// [`Attention::Plain`] has it.
+    pub fn masked(
+        shape: AttentionShape,
+        rope: Option<Rope>,
+        mask: Option<Tensor>,
+        place: &Place,
+    ) -> TensorResult<Self> {
         let half = shape.head_dim / 2;
         let table = |numbers: Vec<f32>| {
             let patches = numbers.len() / half;
@@ -262,10 +276,7 @@ impl<'a> Attention<'a> {
         let rope = rope.map(|Rope { cos, sin, prefix }| -> TensorResult<PlainRope> {
             Ok(PlainRope { prefix, cos: table(cos)?, sin: table(sin)? })
         });
-        let tokens = shape.tokens;
-        let seen = |at: usize| if at % tokens <= at / tokens { 0.0 } else { f32::NEG_INFINITY };
-        let mask = shape.is_causal.then(|| place.tensor((0..tokens * tokens).map(seen).collect(), &[tokens, tokens]));
-        Ok(Self::Plain { shape, rope: rope.transpose()?, mask: mask.transpose()? })
+        Ok(Self::Plain { shape, rope: rope.transpose()?, mask })
     }
 
     /// `softmax(q kᵀ / √head_dim) v`, q and k being rotated where there is a RoPE; `qkv` is

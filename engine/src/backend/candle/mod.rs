@@ -1,13 +1,13 @@
 //! Backbones on candle: the processor (through fused kernels), CUDA and Metal.
 
-mod blocks;
+pub(crate) mod blocks;
 mod convnext;
 mod device;
 mod dinotxt;
 mod fused;
-mod layers;
+pub(crate) mod layers;
 mod patches;
-mod vit;
+pub(crate) mod vit;
 
 pub use device::{open_cuda, open_metal};
 pub use dinotxt::{CandleHead, CandleTower};

@@ -59,6 +59,37 @@ impl Vit {
         })
     }
 
+    /// Its sizes.
+    pub fn config(&self) -> &VitConfig {
+        &self.config
+    }
+
+    /// Its blocks.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// CLS, registers and patches before the first block, `[tokens, dim]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Tensor`] where the device has no room.
+    pub fn embed(&self, pixels: &Pixels, place: &Place) -> Result<Tensor> {
+        let patch = self.config.patch;
+        let (rows, cols) = (pixels.height / patch, pixels.width / patch);
+        let patches = place.tensor(patches::from_pixels(pixels, patch), &[rows * cols, 3 * patch * patch])?;
+        let embedded = self.patch_embed.forward(&patches, &mut Buffer::default())?.to_dtype(candle_core::DType::F32)?;
+        Ok(Tensor::cat(&[&self.prefix_tokens, &embedded], 0)?)
+    }
+
+    /// Sizes of attention over the tokens of `rows` × `cols` patches with `more` tokens before all others, and where the
+    /// patches lie.
+    pub fn attention(&self, (rows, cols): (usize, usize), more: usize) -> (AttentionShape, Rope) {
+        let prefix = more + self.config.prefix();
+        let (heads, head_dim) = (self.config.heads, self.config.head_dim());
+        let shape = AttentionShape { tokens: prefix + rows * cols, heads, head_dim, is_causal: false };
+        (shape, rope(&self.rope_periods, rows, cols, prefix))
+    }
+
     /// Normalised tokens `[tokens, dim]` after the last block, and after each of `layers` in that order.
     pub fn forward(
         &self,
@@ -68,18 +99,8 @@ impl Vit {
         run: &Run<'_>,
     ) -> Result<(Tensor, Vec<Tensor>)> {
         let patch = self.config.patch;
-        let (rows, cols) = (pixels.height / patch, pixels.width / patch);
-        let patches = place.tensor(patches::from_pixels(pixels, patch), &[rows * cols, 3 * patch * patch])?;
-        let embedded = self.patch_embed.forward(&patches, &mut Buffer::default())?.to_dtype(candle_core::DType::F32)?;
-        let mut x = Tensor::cat(&[&self.prefix_tokens, &embedded], 0)?;
-
-        let shape = AttentionShape {
-            tokens: self.config.prefix() + rows * cols,
-            heads: self.config.heads,
-            head_dim: self.config.head_dim(),
-            is_causal: false,
-        };
-        let rope = rope(&self.rope_periods, rows, cols, self.config.prefix());
+        let mut x = self.embed(pixels, place)?;
+        let (shape, rope) = self.attention((pixels.height / patch, pixels.width / patch), 0);
         let mut attention = Attention::new(shape, Some(rope), place)?;
         let mut buffers = Buffers::default();
         let mut taken = vec![None; layers.len()];
@@ -97,7 +118,7 @@ impl Vit {
     }
 
     /// The final norm, `[tokens, dim]`.
-    fn normalise(&self, x: &Tensor) -> TensorResult<Tensor> {
+    pub fn normalise(&self, x: &Tensor) -> TensorResult<Tensor> {
         let Some(cls_norm) = &self.cls_norm else { return self.norm.forward(x) };
         let prefix = self.config.prefix();
         let patches = x.narrow(0, prefix, x.dim(0)? - prefix)?.contiguous()?;

@@ -1,0 +1,135 @@
+//! Layers that candle has none of, or slow ones. Maps are `[1, channels, rows, cols]`, tokens `[rows * cols, channels]`.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+/// A map's positions as rows.
+pub fn tokens_from_map(map: &Tensor) -> Result<Tensor> {
+    let (_, channels, rows, cols) = map.dims4()?;
+    map.reshape((channels, rows * cols))?.t()?.contiguous()
+}
+
+/// The other way round.
+pub fn map_from_tokens(tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
+    let channels = tokens.dim(1)?;
+    tokens.t()?.contiguous()?.reshape((1, channels, rows, cols))
+}
+
+/// A map at another size, as torch's `interpolate(mode="bilinear", align_corners=False)` makes it.
+pub fn interpolate(map: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
+    map.contiguous()?.upsample_bilinear2d(rows, cols, false)
+}
+
+/// A transposed convolution whose stride is its size, 2: every position becomes a square of four.
+pub struct Upsampling {
+    /// `[inputs, outputs * 4]`
+    weight: Tensor,
+    /// `[outputs]`
+    bias: Tensor,
+}
+
+impl Upsampling {
+    /// Reads `weight` `[inputs, outputs, 2, 2]` and `bias`.
+    pub fn load(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        let weight = vb.get((inputs, outputs, 2, 2), "weight")?.reshape((inputs, outputs * 4))?;
+        Ok(Self { weight, bias: vb.get(outputs, "bias")? })
+    }
+
+    /// Tokens of `(rows, cols)` to those of twice as many of both.
+    pub fn forward(&self, tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
+        let outputs = self.bias.dim(0)?;
+        let squares = tokens.matmul(&self.weight)?.reshape((rows, cols, outputs, 2, 2))?;
+        let tokens = squares.permute((0, 3, 1, 4, 2))?.contiguous()?.reshape((4 * rows * cols, outputs))?;
+        tokens.broadcast_add(&self.bias)
+    }
+}
+
+/// A 3 × 3 convolution of each channel by itself, as nine shifted products: candle's runs channel by channel.
+pub struct Depthwise {
+    /// `[9, channels]`
+    weight: Tensor,
+    /// `[channels]`
+    bias: Option<Tensor>,
+}
+
+impl Depthwise {
+    /// Reads `weight` `[channels, 1, 3, 3]`, and `bias` where it has one.
+    pub fn load(channels: usize, has_bias: bool, vb: VarBuilder<'_>) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get((channels, 1, 3, 3), "weight")?.reshape((channels, 9))?.t()?.contiguous()?,
+            bias: has_bias.then(|| vb.get(channels, "bias")).transpose()?,
+        })
+    }
+
+    /// Tokens of `(rows, cols)` to as many.
+    pub fn forward(&self, tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
+        let channels = tokens.dim(1)?;
+        let padded = tokens.reshape((rows, cols, channels))?.pad_with_zeros(0, 1, 1)?.pad_with_zeros(1, 1, 1)?;
+        let tap = |tap: usize| {
+            let shifted = padded.narrow(0, tap / 3, rows)?.narrow(1, tap % 3, cols)?;
+            shifted.broadcast_mul(&self.weight.get(tap)?)
+        };
+        let mut sum = tap(0)?;
+        for index in 1..9 {
+            sum = (sum + tap(index)?)?;
+        }
+        let sum = sum.reshape((rows * cols, channels))?;
+        self.bias.as_ref().map_or(Ok(sum.clone()), |bias| sum.broadcast_add(bias))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, IndexOp};
+    use candle_nn::{VarBuilder, VarMap};
+
+    use super::*;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().and_then(|tensor| tensor.to_vec1()).expect("numbers")
+    }
+
+    fn random() -> (VarMap, Tensor) {
+        let x = Tensor::randn(0f32, 1.0, (4 * 6, 5), &Device::Cpu).expect("random numbers");
+        (VarMap::new(), x)
+    }
+
+    fn check_close(got: &Tensor, expected: &Tensor) {
+        assert_eq!(got.dims(), expected.dims());
+        let far = values(got).iter().zip(values(expected)).any(|(got, expected)| (got - expected).abs() > 1e-5);
+        assert!(!far, "{got} instead of {expected}");
+    }
+
+    #[test]
+    fn upsampling_is_candles_transposed_convolution() -> Result<()> {
+        let (vars, x) = random();
+        let vb = VarBuilder::from_varmap(&vars, candle_core::DType::F32, &Device::Cpu);
+        let expected = {
+            let config = candle_nn::ConvTranspose2dConfig { stride: 2, ..Default::default() };
+            let layer = candle_nn::conv_transpose2d(5, 3, 2, config, vb.clone())?;
+            candle_nn::Module::forward(&layer, &map_from_tokens(&x, (4, 6))?)?
+        };
+        check_close(&Upsampling::load(5, 3, vb)?.forward(&x, (4, 6))?, &tokens_from_map(&expected)?);
+        Ok(())
+    }
+
+    #[test]
+    fn depthwise_is_candles_grouped_convolution() -> Result<()> {
+        let (vars, x) = random();
+        let vb = VarBuilder::from_varmap(&vars, candle_core::DType::F32, &Device::Cpu);
+        let config = candle_nn::Conv2dConfig { padding: 1, groups: 5, ..Default::default() };
+        let layer = candle_nn::conv2d(5, 5, 3, config, vb.clone())?;
+        let expected = candle_nn::Module::forward(&layer, &map_from_tokens(&x, (4, 6))?)?;
+        check_close(&Depthwise::load(5, true, vb)?.forward(&x, (4, 6))?, &tokens_from_map(&expected)?);
+        Ok(())
+    }
+
+    #[test]
+    fn tokens_and_maps_are_the_same_numbers() -> Result<()> {
+        let (_, x) = random();
+        let map = map_from_tokens(&x, (4, 6))?;
+        assert_eq!(map.i((0, 3, 2, 1))?.to_scalar::<f32>()?, x.i((2 * 6 + 1, 3))?.to_scalar::<f32>()?);
+        check_close(&tokens_from_map(&map)?, &x);
+        Ok(())
+    }
+}
