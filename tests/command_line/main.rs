@@ -12,6 +12,7 @@ mod heads_depth;
 mod probe;
 mod retrieve;
 mod robustness;
+mod segmentor;
 mod support;
 mod text;
 mod video;

@@ -1,34 +1,44 @@
-//! `dinoscope segment`: a picture divided among phrases.
+//! `dinoscope segment`: a picture divided among phrases, or among the classes of a head.
+
+mod head;
+mod words;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use dinoscope_engine::classes::Scores;
 use dinoscope_engine::draw::classes::{ClassStyle, class_colour, classes_with_legend};
+use dinoscope_engine::encoder::Provenance;
+use dinoscope_engine::image::Picture;
 use dinoscope_engine::image::write::write_picture;
 use dinoscope_engine::output::write_npy;
-use dinoscope_engine::text::segment::{Mode, PatchSource, segment};
-use dinoscope_engine::text::{TextError, phrases};
 use serde_json::json;
 
+use self::head::SegmentHeadOptions;
+use self::words::PatchChoice;
 use super::context::Context;
 use super::drawing::parse_share;
 use super::exit;
-use super::output::{Origin, check_file, check_files};
-use super::pictures;
-use super::text::{ClassOptions, DinotxtOptions, segment_options, watched};
+use super::output::{check_file, check_files};
+use super::text::{ClassOptions, DinotxtOptions};
+use crate::metadata;
 
-/// Divide a picture among phrases
+/// Divide a picture among phrases, or among the classes of a head
 ///
-/// Needs dino.txt's weights beside the backbone they were trained on (vitl16). Each pixel belongs to the phrase it is
-/// most alike to. The picture has the size of the original, with a legend of what was found, the largest first.
+/// Phrases need dino.txt's weights beside the backbone they were trained on (vitl16): each pixel belongs to the phrase it
+/// is most alike to. --head ade20k is Meta's segmentor for vit7b16, with 150 classes; --head takes checkpoints that were
+/// fine-tuned likewise, too, and folders of transformers' EoMT on DINOv3, which hold their backbone. The picture has the
+/// size of the original, with a legend of what was found, the largest first.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   dinoscope segment goose.jpg --model vitl16 --dinotxt-weights dinotxt.pth --text goose --text water -o out.png
   dinoscope segment street.jpg --model vitl16 --classes cityscapes -o out.png --index labels.png
   dinoscope segment room.jpg --model vitl16 --classes ade20k --mode whole --npy cosines.npy -o out.png
-  dinoscope segment cat.jpg --model vitl16 --text 'a cat' --mode whole --background 0.1 -o out.png")]
+  dinoscope segment cat.jpg --model vitl16 --text 'a cat' --mode whole --background 0.1 -o out.png
+  dinoscope segment room.jpg --model vit7b16 --head ade20k --head-weights head.pth -o out.png
+  dinoscope segment room.jpg --head eomt-dinov3-ade-semantic-large-512 -o out.png --json")]
 pub struct SegmentArgs {
     /// The picture
     #[arg(value_name = "IMAGE")]
@@ -36,6 +46,9 @@ pub struct SegmentArgs {
 
     #[command(flatten)]
     classes: ClassOptions,
+
+    #[command(flatten)]
+    head: SegmentHeadOptions,
 
     #[command(flatten)]
     dinotxt: DinotxtOptions,
@@ -48,28 +61,30 @@ pub struct SegmentArgs {
     #[arg(long, value_name = "OUT.png")]
     index: Option<PathBuf>,
 
-    /// The scores, [classes, rows, cols] f32: cosines on the patch grid (whole), or the averaged softmax at the resized
-    /// picture's resolution (slide)
+    /// The scores, [classes, rows, cols] f32. Phrases: cosines on the patch grid (whole), or the averaged softmax at the
+    /// resized picture's resolution (slide). Heads: sums over the queries of class times mask, at the picture's (whole) or
+    /// the resized picture's (slide, EoMT) resolution
     #[arg(long, value_name = "OUT.npy")]
     npy: Option<PathBuf>,
 
-    /// Windows that overlap, or the whole picture at once
-    #[arg(long, value_enum, default_value_t = ModeChoice::Slide)]
-    mode: ModeChoice,
+    /// Windows that overlap, or the whole picture at once [default: slide]
+    #[arg(long, value_enum)]
+    mode: Option<ModeChoice>,
 
-    /// Side of a window, in pixels of the resized picture
-    #[arg(long, value_name = "PIXELS", default_value = "384")]
-    window: usize,
+    /// Side of a window, in pixels of the resized picture; with --head and --mode whole, of the square that the picture
+    /// becomes [default: 384; with --head 896, and 512 for the whole]
+    #[arg(long, value_name = "PIXELS")]
+    window: Option<usize>,
 
-    /// From one window to the next
-    #[arg(long, value_name = "PIXELS", default_value = "192")]
-    stride: usize,
+    /// From one window to the next [default: 192; with --head 596]
+    #[arg(long, value_name = "PIXELS")]
+    stride: Option<usize>,
 
     /// Which features of patches are compared with the phrases
     #[arg(long, value_enum, default_value_t = PatchChoice::Head)]
     patches: PatchChoice,
 
-    /// One more class, the last, where no score passes this: a cosine (whole), or a share of 1 (slide)
+    /// One more class, the last, where no score passes this: a cosine (phrases, whole), or a share of 1
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     background: Option<f32>,
 
@@ -87,56 +102,45 @@ enum ModeChoice {
     Whole,
 }
 
-/// `--patches`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PatchChoice {
-    /// Those behind dino.txt's vision head, as it was trained
-    Head,
-    /// The backbone's own, as the reference's segmentation notebook takes them
-    Backbone,
+/// A picture's scores, and where they come from.
+struct Division {
+    picture: Picture,
+    scores: Scores,
+    /// In the order of the scores.
+    names: Vec<String>,
+    /// Of the model.
+    provenance: Provenance,
+    /// What divided the picture, "dinotxt" or "head", and the SHA-256 of its weights.
+    by: (&'static str, String),
+    mode: ModeChoice,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
     check_outputs(args)?;
-    let phrases = args.classes.phrases()?;
-    check_room(&phrases, args.background)?;
-    let mut dinotxt = args.dinotxt.open(context)?;
-    let mut encoder = context.load_encoder()?;
-    let mut head = dinotxt.head(encoder.config())?;
-    let picture = pictures::read(&args.image)?;
-    let vectors = args.classes.vectors(&phrases, &mut dinotxt, context)?;
-    let mut options = segment_options(&encoder, context);
-    options.mode = match args.mode {
-        ModeChoice::Slide => Mode::Slide { side: args.window, stride: args.stride },
-        ModeChoice::Whole => Mode::Whole,
-    };
-    options.patches = match args.patches {
-        PatchChoice::Head => PatchSource::Head,
-        PatchChoice::Backbone => PatchSource::Backbone,
-    };
-    let scores = watched(context, |progress| {
-        Ok(segment(&mut encoder, head.as_mut(), &picture, &vectors, &options, &context.cancel, progress)?)
-    })?;
+    let division = if args.head.is_any() { head::divide(args, context)? } else { words::divide(args, context)? };
     context.cancel.check()?;
+    write(args, &division, context)
+}
 
+fn write(args: &SegmentArgs, division: &Division, context: &Context) -> Result<()> {
+    let Division { picture, scores, names: classes, provenance, by, mode } = division;
     let labels = scores.labels(args.background);
-    let names: Vec<&str> = phrases.iter().map(String::as_str).chain(args.background.map(|_| "background")).collect();
+    let names: Vec<&str> = classes.iter().map(String::as_str).chain(args.background.map(|_| "background")).collect();
     let areas = labels.areas(names.len());
     let mut found: Vec<usize> = (0..names.len()).filter(|&class| areas[class] > 0).collect();
     found.sort_by_key(|&class| std::cmp::Reverse(areas[class]));
     let share = |class: usize| areas[class] as f64 / labels.data.len() as f64;
-    let origin = Origin::of(&encoder);
     if let Some(output) = &args.output {
         let style = |(class, name): (usize, &String)| {
-            let colour = class_colour(class, phrases.len());
+            let colour = class_colour(class, classes.len());
             ClassStyle { name: name.clone(), colour, opacity: args.opacity }
         };
-        let classes: Vec<ClassStyle> = phrases.iter().enumerate().map(style).collect();
-        let drawn = classes_with_legend(&picture, &labels, &classes);
-        let mut metadata = origin.metadata_without_size();
-        metadata.push(("dinotxt", dinotxt.weights_sha256()?));
-        metadata.push(("classes", phrases.join("\n")));
+        let styles: Vec<ClassStyle> = classes.iter().enumerate().map(style).collect();
+        let drawn = classes_with_legend(picture, &labels, &styles);
+        let mut metadata = metadata::of_model(provenance);
+        metadata.push(by.clone());
+        metadata.push(("classes", classes.join("\n")));
         write_picture(output, &drawn, &metadata)?;
     }
     if let Some(index) = &args.index {
@@ -157,10 +161,10 @@ pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
     let (rows, cols) = scores.grid();
     context.say_json(&json!({
         "image": args.image.to_string_lossy(),
-        "model": origin.provenance().model,
-        "weights": origin.provenance().weights,
-        "dinotxt": dinotxt.weights_sha256()?,
-        "mode": if options.mode == Mode::Whole { "whole" } else { "slide" },
+        "model": provenance.model,
+        "weights": provenance.weights,
+        (by.0): by.1,
+        "mode": if *mode == ModeChoice::Whole { "whole" } else { "slide" },
         "grid": [rows, cols],
         "classes": names.iter().enumerate().map(|(class, name)| json!({
             "index": class, "name": name, "share": share(class),
@@ -180,23 +184,10 @@ fn check_outputs(args: &SegmentArgs) -> Result<()> {
         return Err(exit::usage("-o and --npy name the same file: choose another name".to_owned()));
     }
     args.npy.iter().try_for_each(|npy| check_file(npy, &inputs))?;
-    if args.mode == ModeChoice::Slide && !(1..=args.window).contains(&args.stride) {
-        let error = TextError::Windows { side: args.window, stride: args.stride };
-        return Err(exit::usage(error.to_string()));
-    }
     match args.background {
         Some(background) if !background.is_finite() => {
             Err(exit::usage("--background takes a score, such as 0.1".to_owned()))
         }
         _ => Ok(()),
     }
-}
-
-/// The background takes a label, too.
-fn check_room(phrases: &[String], background: Option<f32>) -> Result<()> {
-    let got = phrases.len() + usize::from(background.is_some());
-    if got <= phrases::MAX_PHRASES {
-        return Ok(());
-    }
-    Err(exit::usage(TextError::TooManyPhrases { got, most: phrases::MAX_PHRASES }.to_string()))
 }

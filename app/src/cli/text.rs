@@ -68,12 +68,15 @@ impl ClassOptions {
         !self.text.is_empty()
     }
 
+    /// What `--classes` names.
+    pub fn list(&self) -> Result<Option<Vec<String>>> {
+        let read = |list: &String| phrases::preset(list).map_or_else(|| phrases::open(list.as_ref()), Ok);
+        Ok(self.classes.as_ref().map(read).transpose()?)
+    }
+
     /// The phrases, in their order.
     pub fn phrases(&self) -> Result<Vec<String>> {
-        let all = match &self.classes {
-            Some(list) => phrases::preset(list).map_or_else(|| phrases::open(list.as_ref()), Ok)?,
-            None => self.text.clone(),
-        };
+        let all = self.list()?.unwrap_or_else(|| self.text.clone());
         phrases::check(&all).map_err(|error| exit::usage(error.to_string()))?;
         Ok(all)
     }
