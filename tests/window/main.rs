@@ -6,6 +6,7 @@ mod camera;
 mod canvas;
 mod drawing;
 mod fake;
+mod heads;
 mod hover_time;
 mod matching;
 mod models;

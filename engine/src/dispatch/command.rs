@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
+use super::head_export::HeadExport;
+use super::heads::HeadRequest;
 use super::probe::{ProbeExport, ProbeRequest};
 use super::record::{ClipMapExport, TracksExport};
 use super::retrieval::{IndexRequest, SearchRequest};
@@ -304,6 +306,8 @@ pub enum Export {
     ClipMap(Box<ClipMapExport>),
     /// A picture divided among phrases, its labels or its scores.
     Segmentation(Box<SegmentationExport>),
+    /// What a head says of a picture.
+    Head(Box<HeadExport>),
     /// A probe, as safetensors.
     Probe(Arc<Probe>),
     /// What a probe says of a picture.
@@ -355,6 +359,8 @@ pub enum Command {
     Search(SearchRequest),
     /// Small versions of picture files, in that order. Only the newest list counts.
     Thumbnails(Vec<PathBuf>),
+    /// Read a picture with a head. Only the newest counts for each task.
+    ReadHead(Box<HeadRequest>),
     /// Label a divided picture anew. Only the newest counts.
     Label(LabelRequest),
     /// Only the newest counts.
@@ -409,9 +415,12 @@ impl Command {
             Self::Open { .. } | Self::ListModels => Lane::Files,
             Self::Frame { .. } => Lane::Frames,
             Self::Preview { .. } | Self::Thumbnails(_) => Lane::Previews,
-            Self::LoadModel(_) | Self::Encode(_) | Self::Track(_) | Self::LoadWords(_) | Self::Segment(_) => {
-                Lane::Model
-            }
+            Self::LoadModel(_)
+            | Self::Encode(_)
+            | Self::Track(_)
+            | Self::LoadWords(_)
+            | Self::Segment(_)
+            | Self::ReadHead(_) => Lane::Model,
             Self::Index(_) | Self::Search(_) => Lane::Model,
             Self::Label(_) | Self::ClassMap(_) => Lane::Analysis,
             Self::Pca(_) | Self::Cluster(_) | Self::Match(_) | Self::Thin(_) | Self::Foreground(_) | Self::Probe(_) => {
@@ -434,6 +443,7 @@ impl Command {
                 | Self::Track(_)
                 | Self::LoadWords(_)
                 | Self::Segment(_)
+                | Self::ReadHead(_)
                 | Self::Index(_)
                 | Self::Search(_),
             )
@@ -451,6 +461,7 @@ impl Command {
             | (Self::Match(_), Self::Match(_))
             | (Self::Thin(_), Self::Thin(_)) => true,
             (Self::Segment(newer), Self::Segment(older)) => newer.detail == older.detail,
+            (Self::ReadHead(newer), Self::ReadHead(older)) => newer.options.task() == older.options.task(),
             (Self::Foreground(newer), Self::Foreground(older)) => newer.picture == older.picture,
             (Self::Frame { picture: newer, .. }, Self::Frame { picture: older, .. })
             | (Self::Preview { picture: newer, .. }, Self::Preview { picture: older, .. }) => {

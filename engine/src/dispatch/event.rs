@@ -8,6 +8,7 @@ use ndarray::{Array2, Array3};
 
 use super::clip::Clip;
 use super::command::{ModelChoice, PictureId, RequestId};
+use super::heads::HeadReading;
 use super::probe::Probed;
 use super::retrieval::{Indexed, Searched};
 use super::track::TrackedLabels;
@@ -157,6 +158,13 @@ pub enum Outcome {
     },
     /// [`super::Command::LoadWords`]: no file was named, and there is none where torch.hub stores it.
     NoWords {
+        /// Where that is.
+        folder: PathBuf,
+    },
+    /// [`super::Command::ReadHead`]
+    HeadRead(Arc<HeadReading>),
+    /// [`super::Command::ReadHead`]: no file was named, and there is none where torch.hub stores it.
+    NoHead {
         /// Where that is.
         folder: PathBuf,
     },

@@ -56,6 +56,7 @@ fn draw(what: &Export) -> Result<Option<Arc<Picture>>> {
         }
         Export::Picture(picture) => Some(Arc::clone(picture)),
         Export::Segmentation(what) => what.draw().map(Arc::new),
+        Export::Head(what) => what.draw().map(Arc::new),
         Export::Probed(what) if what.kind == ProbeExportKind::Picture => Some(Arc::new(what.draw()?)),
         Export::Results(sheet) => Some(Arc::new(sheet.draw()?)),
         Export::Map { .. }
@@ -88,6 +89,7 @@ fn write(what: &Export, path: &Path, metadata: &[(String, String)]) -> Result<()
         Export::Basis(basis) => write_atomically(path, |writer| Ok(serde_json::to_writer(writer, &**basis)?)),
         Export::Features(features) => output::write_features(path, &features.features, &[], &metadata),
         Export::Segmentation(what) => what.write(path),
+        Export::Head(what) => what.write(path),
         Export::Probe(probe) => probe.save(path),
         Export::Probed(what) => what.write(path),
         Export::Text(text) => write_atomically(path, |writer| writer.write_all(text.as_bytes())),

@@ -13,6 +13,8 @@ mod event;
 mod export;
 mod failure;
 mod files;
+mod head_export;
+mod heads;
 mod indexing;
 mod lane;
 mod matching;
@@ -32,6 +34,8 @@ pub use command::{
     ClusterRequest, Command, EncodeJob, Export, ForegroundRequest, ForegroundSource, Lane, MatchRequest, MatchSide,
     ModelChoice, PairFormat, PcaRequest, PictureId, PictureSource, PixelSource, RequestId, Selected, ThinRequest,
 };
+pub use head_export::{HeadExport, HeadExportKind};
+pub use heads::{DepthReading, DetectorChoice, HeadAnswer, HeadOptions, HeadReading, HeadRequest};
 pub use probe::{ProbeExport, ProbeExportKind, ProbeRequest, ProbeSource, Probed, ProbedPicture, TaughtPicture};
 pub use record::{ClipMapExport, FrameLabels, TracksExport};
 pub use retrieval::{IndexRequest, Indexed, IndexedPictures, SearchQuery, SearchRequest, Searched};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::{message, of_loading, outcome, outcome_or};
+use super::heads::Heads;
 use super::lane::{Job, Worker, guard};
 use super::record::record_clip_map;
 use super::retrieval::Retrieval;
@@ -31,6 +32,7 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
     let mut loaded = None;
     let mut tracked = None;
     let mut words = Words::new(gpu.clone(), texts);
+    let mut heads = Heads::new(gpu.clone());
     let mut retrieval = Retrieval::default();
     Box::new(move |job, command| match command {
         Command::LoadModel(choice) => {
@@ -38,54 +40,32 @@ pub fn worker(gpu: Option<Gpu>, loader: Loader, texts: TextCache) -> Worker {
             loaded = None;
             tracked = None;
             words.forget();
+            heads.forget();
             retrieval.forget();
             let result = load(&loader, choice, job);
             outcome_or(result.map(|(model, info)| ready(&mut loaded, model, info)), |error| of_loading(error, choice))
         }
-        Command::Track(request) => match loaded_as(loaded.as_mut(), &request.model) {
-            Ok(model) => {
-                let result = track(request, &mut model.encoder, gpu.as_ref(), &mut tracked, job);
-                tell_move(model, job);
-                outcome(result)
-            }
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
-        Command::Export { what: Export::ClipMap(what), path, .. } => match loaded_as(loaded.as_mut(), &what.model) {
-            Ok(model) => {
-                let result = record_clip_map(what, path, &mut model.encoder, job);
-                tell_move(model, job);
-                outcome(result)
-            }
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
-        Command::LoadWords(request) => match loaded_as(loaded.as_mut(), &request.model) {
-            Ok(model) => outcome(words.load(request, &model.encoder, job)),
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
-        Command::Segment(request) => match loaded_as(loaded.as_mut(), &request.words.model) {
-            Ok(model) => {
-                let result = words.segment(request, &mut model.encoder, job);
-                tell_move(model, job);
-                outcome(result)
-            }
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
-        Command::Index(request) => match loaded_as(loaded.as_mut(), &request.model) {
-            Ok(model) => {
-                let result = retrieval.index(request, &mut model.encoder, job);
-                tell_move(model, job);
-                outcome(result)
-            }
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
-        Command::Search(request) => match loaded_as(loaded.as_mut(), &request.model) {
-            Ok(model) => {
-                let result = retrieval.search(request, &mut model.encoder, job);
-                tell_move(model, job);
-                outcome(result)
-            }
-            Err(message) => Outcome::Failed(Failure { message, remedy: None }),
-        },
+        Command::Track(request) => with_model(loaded.as_mut(), &request.model, job, |encoder| {
+            track(request, encoder, gpu.as_ref(), &mut tracked, job)
+        }),
+        Command::Export { what: Export::ClipMap(what), path, .. } => {
+            with_model(loaded.as_mut(), &what.model, job, |encoder| record_clip_map(what, path, encoder, job))
+        }
+        Command::LoadWords(request) => {
+            with_model(loaded.as_mut(), &request.model, job, |encoder| words.load(request, encoder, job))
+        }
+        Command::Segment(request) => {
+            with_model(loaded.as_mut(), &request.words.model, job, |encoder| words.segment(request, encoder, job))
+        }
+        Command::ReadHead(request) => {
+            with_model(loaded.as_mut(), &request.model, job, |encoder| heads.read(request, encoder, job))
+        }
+        Command::Index(request) => {
+            with_model(loaded.as_mut(), &request.model, job, |encoder| retrieval.index(request, encoder, job))
+        }
+        Command::Search(request) => {
+            with_model(loaded.as_mut(), &request.model, job, |encoder| retrieval.search(request, encoder, job))
+        }
         Command::Encode(_) => encode_all(loaded.as_mut(), gpu.as_ref(), job),
         other => unreachable!("{other:?} runs on another lane"),
     })
@@ -112,6 +92,23 @@ fn load(loader: &Loader, choice: &ModelChoice, job: &Job<'_>) -> Result<(Loaded,
     };
     let provenance = Arc::new(encoder.provenance().clone());
     Ok((Loaded { info: info.clone(), encoder, provenance }, info))
+}
+
+/// Works with the model, where it is the one that is meant, and tells where it has moved on the way.
+fn with_model(
+    loaded: Option<&mut Loaded>,
+    meant: &ModelChoice,
+    job: &Job<'_>,
+    work: impl FnOnce(&mut Encoder) -> Result<Outcome>,
+) -> Outcome {
+    match loaded_as(loaded, meant) {
+        Ok(model) => {
+            let result = work(&mut model.encoder);
+            tell_move(model, job);
+            outcome(result)
+        }
+        Err(message) => Outcome::Failed(Failure { message, remedy: None }),
+    }
 }
 
 /// The model, where it is the one that is meant; else a sentence.

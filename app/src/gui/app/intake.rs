@@ -178,6 +178,10 @@ impl App {
             self.shared.use_dinotxt(&path);
             self.tools.active = ToolKind::Words;
         }
+        if let Some((task, path)) = found.head {
+            self.shared.use_head(task, &path);
+            self.tools.active = ToolKind::of_head(task);
+        }
         if let Some(path) = found.probe {
             self.errands.send(Errand::ReadProbe(path));
         }

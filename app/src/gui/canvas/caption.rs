@@ -19,6 +19,16 @@ pub fn paint_name(painter: &Painter, view: Rect, name: &str, is_active: bool) {
     }
 }
 
+/// What a view shows, in its corner.
+pub fn paint_title(painter: &Painter, view: Rect, text: &str) {
+    const WIDTH: f32 = 280.0;
+    let galley = painter.layout(text.to_owned(), FontId::proportional(13.5), Color32::WHITE, WIDTH);
+    let at = view.min + vec2(12.0, 10.0);
+    let plate = Align2::LEFT_TOP.anchor_size(at, galley.size()).expand2(vec2(6.0, 3.0));
+    painter.rect_filled(plate, 4.0, SHADE);
+    painter.galley(at, galley, Color32::WHITE);
+}
+
 /// White on a dark plate; `at` is the left top of the letters.
 pub fn paint_text(painter: &Painter, at: Pos2, text: &str) {
     let galley = painter.layout_no_wrap(text.to_owned(), FontId::proportional(SIZE), Color32::WHITE);

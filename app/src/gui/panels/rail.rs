@@ -62,11 +62,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nine_tools_fit_into_the_lowest_window() {
+    fn all_tools_fit_into_the_lowest_window() {
         // 560 points less the menu, the status line and the filmstrip.
         let free = 560.0 - 36.0 - 28.0 - 80.0 - 16.0;
         assert_eq!(height(free, 3), HEIGHT);
-        let of_nine = height(free, 9);
-        assert!(of_nine > LEAST_HEIGHT && 9.0 * of_nine + 8.0 * GAP <= free, "{of_nine}");
+        let each = height(free, RAIL.len());
+        let (count, gaps) = (RAIL.len() as f32, (RAIL.len() - 1) as f32);
+        assert!(each > LEAST_HEIGHT && count * each + gaps * GAP <= free, "{each}");
     }
 }

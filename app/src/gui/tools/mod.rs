@@ -2,6 +2,7 @@
 
 mod division;
 pub mod foreground;
+mod heads;
 mod live_map;
 mod matching;
 mod pca;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use dinoscope_engine::analysis::pca::Basis;
 use dinoscope_engine::dispatch::{Event, Export, PictureId};
+use dinoscope_engine::heads::Task;
 use dinoscope_engine::probe::Probe;
 use egui::{Painter, Rect, Ui};
 use egui_material_icons::{MaterialIcon, icons};
@@ -134,6 +136,14 @@ pub enum ToolKind {
     Probe,
     /// Which pictures are like it?
     Retrieval,
+    /// How far away is it?
+    Depth,
+    /// Which class does each pixel belong to?
+    Segment,
+    /// Where are objects?
+    Detect,
+    /// What does the picture show?
+    Classify,
 }
 
 /// What one tool asks of another.
@@ -157,7 +167,7 @@ pub struct ToolInfo {
     pub hint: &'static str,
 }
 
-/// The tools in the order of the rail; the number key of each is its place from 1. A tool is a row here, a field of
+/// The tools in the order of the rail; the number keys of the first nine are their places from 1. A tool is a row here, a field of
 /// [`Tools`] that [`Tools::all`] names, and a key in `actions.rs`.
 pub const RAIL: &[ToolInfo] = &[
     ToolInfo {
@@ -197,9 +207,33 @@ pub const RAIL: &[ToolInfo] = &[
         icon: icons::ICON_IMAGE_SEARCH,
         hint: "Which pictures are like this one?",
     },
+    ToolInfo { kind: ToolKind::Depth, name: "Depth", icon: icons::ICON_LANDSCAPE, hint: "How far away is everything?" },
+    ToolInfo {
+        kind: ToolKind::Segment,
+        name: "Segment",
+        icon: icons::ICON_LAYERS,
+        hint: "A picture divided among a head's classes",
+    },
+    ToolInfo { kind: ToolKind::Detect, name: "Detect", icon: icons::ICON_CROP_FREE, hint: "Boxes around objects" },
+    ToolInfo {
+        kind: ToolKind::Classify,
+        name: "Classify",
+        icon: icons::ICON_LABEL,
+        hint: "What does the picture show?",
+    },
 ];
 
 impl ToolKind {
+    /// The tool of a published head.
+    pub fn of_head(task: Task) -> Self {
+        match task {
+            Task::Classification => Self::Classify,
+            Task::Depth | Task::CanopyHeight => Self::Depth,
+            Task::Segmentation => Self::Segment,
+            Task::Detection => Self::Detect,
+        }
+    }
+
     /// For the inspector's title.
     pub fn name(self) -> &'static str {
         RAIL.iter().find(|info| info.kind == self).map_or("", |info| info.name)
@@ -218,6 +252,10 @@ pub struct Tools {
     words: words::Words,
     probe: probe::Probing,
     retrieval: retrieval::Retrieval,
+    depth: heads::Depth,
+    segment: heads::Segment,
+    detect: heads::Detect,
+    classify: heads::Classify,
 }
 
 impl Tools {
@@ -229,7 +267,7 @@ impl Tools {
     }
 
     /// All of them with their names in workspaces.
-    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 7] {
+    fn all(&mut self) -> [(ToolKind, &'static str, &mut dyn Tool); 11] {
         [
             (ToolKind::Similarity, "similarity", &mut self.similarity),
             (ToolKind::Pca, "pca", &mut self.pca),
@@ -238,6 +276,10 @@ impl Tools {
             (ToolKind::Words, "words", &mut self.words),
             (ToolKind::Probe, "probe", &mut self.probe),
             (ToolKind::Retrieval, "retrieval", &mut self.retrieval),
+            (ToolKind::Depth, "depth", &mut self.depth),
+            (ToolKind::Segment, "segment", &mut self.segment),
+            (ToolKind::Detect, "detect", &mut self.detect),
+            (ToolKind::Classify, "classify", &mut self.classify),
         ]
     }
 
@@ -320,13 +362,13 @@ mod tests {
     use crate::gui::actions::{Action, entry_of};
 
     #[test]
-    fn every_tool_of_the_rail_is_there_and_has_the_number_of_its_place() {
+    fn every_tool_of_the_rail_is_there_and_the_first_nine_have_the_numbers_of_their_places() {
         let mut tools = Tools::default();
         let there: Vec<ToolKind> = tools.all().iter().map(|(kind, _, _)| *kind).collect();
         assert_eq!(there, RAIL.iter().map(|info| info.kind).collect::<Vec<_>>());
         for (place, info) in RAIL.iter().enumerate() {
             let key = entry_of(Action::Use(info.kind)).and_then(|entry| entry.shortcut).expect("a key").logical_key;
-            assert_eq!(key.name(), (place + 1).to_string());
+            assert!(place >= 9 || key.name() == (place + 1).to_string(), "{} has {}", info.name, key.name());
         }
     }
 }

@@ -13,12 +13,13 @@ use dinoscope_engine::draw::classes::{ClassStyle, class_colour};
 use dinoscope_engine::draw::overlay::{Interpolation, OverlayStyle, Scale};
 use dinoscope_engine::image::Picture;
 use dinoscope_engine::text::Scores;
-use egui::{Align2, Color32, FontId, Painter, Ui, pos2, vec2};
+use egui::{Painter, Ui, pos2};
 
 use self::drawn::Drawn;
 pub use self::look::Look;
 use super::similarity::colour_bar::ColourBar;
 use crate::gui::canvas::View;
+use crate::gui::canvas::caption::paint_title;
 use crate::gui::overlay::Layer;
 use crate::gui::placed::PixelPoint;
 use crate::gui::shared::Shared;
@@ -117,17 +118,13 @@ impl Shown {
         let bar = ColourBar {
             colormap: look.colormap,
             range: Some(look.range().unwrap_or(range)),
+            unit: "",
             value: self.value,
             threshold: None,
         };
         let pointer = view.hovered.map(|PixelPoint { x, y }| view.transform.screen_from_image(pos2(x, y)));
         bar.paint(painter, view.transform.rect, pointer);
-        let at = view.transform.rect.min + vec2(12.0, 10.0);
-        let font = FontId::proportional(13.5);
-        let galley = painter.layout(division.classes[class].clone(), font, Color32::WHITE, 280.0);
-        let plate = Align2::LEFT_TOP.anchor_size(at, galley.size()).expand2(vec2(6.0, 3.0));
-        painter.rect_filled(plate, 4.0, Color32::from_black_alpha(190));
-        painter.galley(at, galley, Color32::WHITE);
+        paint_title(painter, view.transform.rect, &division.classes[class]);
     }
 
     /// "goose 0.412"

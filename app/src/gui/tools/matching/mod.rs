@@ -134,7 +134,7 @@ impl Tool for Matching {
         if self.has_map(side) && self.map.since().is_some() {
             let MapStyle { colormap, range, threshold, .. } = self.map_style();
             let value = self.score_under_pointer(found, side, view);
-            let bar = ColourBar { colormap, range: range.or(self.map.range()), value, threshold };
+            let bar = ColourBar { colormap, range: range.or(self.map.range()), unit: "", value, threshold };
             bar.paint(painter, view.transform.rect, view.response.hover_pos());
         }
     }

@@ -118,6 +118,7 @@ impl Tool for Probing {
             let bar = ColourBar {
                 colormap: self.settings.colormap,
                 range: Some((0.0, 1.0)),
+                unit: "",
                 value: self.value(view).map(|(_, value)| value),
                 threshold: self.settings.shown_from(),
             };

@@ -21,6 +21,8 @@ pub struct ColourBar {
     pub colormap: Colormap,
     /// Values of the first and the last colour; unknown for a moment while a stretched map is computed.
     pub range: Option<(f32, f32)>,
+    /// Behind the numbers: " m".
+    pub unit: &'static str,
     /// The value under the pointer.
     pub value: Option<f32>,
     /// Values below are not drawn.
@@ -50,7 +52,7 @@ impl ColourBar {
             }
             let x = bar.left() + share * bar.width();
             painter.vline(x, bar.bottom()..=bar.bottom() + 3.0, Stroke::new(1.0, ink));
-            let text = number(low + (high - low) * share, high - low);
+            let text = number(low + (high - low) * share, high - low) + self.unit;
             painter.text(pos2(x, bar.bottom() + 4.0), anchor, text, FontId::proportional(11.5), ink);
         }
         if let Some(threshold) = self.threshold.filter(|threshold| *threshold > low) {

@@ -92,6 +92,7 @@ impl Similarity {
         let bar = ColourBar {
             colormap: self.look.colormap,
             range: self.look.range(has_negative).or_else(|| map.values.as_ref().map(|values| values.range)),
+            unit: "",
             value,
             threshold: self.look.shown_from(),
         };
