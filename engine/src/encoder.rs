@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backend::candle::CandleBackbone;
-use crate::backend::wgpu::{Placement, WgpuBackbone, device_name};
-use crate::backend::{Backbone, DeviceChoice, Dtype, OpenDevice, Run, Trial};
+use crate::backend::wgpu::{WgpuBackbone, device_name};
+use crate::backend::{Backbone, DeviceChoice, Dtype, OpenDevice, PlacementChoice, Residency, Run, Trial};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Geometry};
 use crate::gpu::{Gpu, ResidentGrid};
@@ -34,6 +34,51 @@ pub enum ModelSource {
     },
 }
 
+/// A model that is on no device yet.
+pub struct OpenModel {
+    /// Of the zoo, or the file's stem.
+    pub name: String,
+    /// Tensors and architecture.
+    pub weights: Weights,
+    /// Mean and deviation that these weights expect.
+    pub normalisation: Normalisation,
+}
+
+impl ModelSource {
+    /// Finds and opens the weights.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
+    /// files.
+    pub fn open(&self, hub: &Hub) -> Result<OpenModel> {
+        let known = |name: &str| zoo::find(name).ok_or_else(|| HubError::UnknownModel { name: name.to_owned() });
+        match self {
+            Self::Named(name) if name == DEMO => {
+                let weights = Weights::demo()?;
+                Ok(OpenModel { name: name.clone(), normalisation: weights.normalisation(), weights })
+            }
+            Self::Named(name) => {
+                let model = known(name)?;
+                let not_present = || HubError::NotPresent { name: name.clone() };
+                let folder = HubModel::from_zoo(model).and_then(|model| hub.locate(&model));
+                let folder = folder.ok_or_else(not_present)?;
+                log::info!("{name} is in {}", folder.display());
+                let weights = Weights::open(&folder)?;
+                Ok(OpenModel { name: name.clone(), weights, normalisation: model.normalisation() })
+            }
+            Self::Path(path) => {
+                let weights = Weights::open(path)?;
+                Ok(OpenModel { name: stem(path), normalisation: weights.normalisation(), weights })
+            }
+            Self::Random { name, seed } => {
+                let model = known(name)?;
+                let weights = Weights::random(&model.config(), *seed);
+                Ok(OpenModel { name: name.clone(), weights, normalisation: model.normalisation() })
+            }
+        }
+    }
+}
+
 /// Where features come from; written into every export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
@@ -59,14 +104,15 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Loads a model. Without a `dtype` it is f32 on the processor and f16 on a GPU.
+    /// Loads a model. Without a `dtype` it is f32 on the processor and f16 on a GPU; the weights of transformer blocks
+    /// stay in their file where there is no room for them.
     ///
     /// # Errors
     /// [`HubError::UnknownModel`] and [`HubError::NotPresent`] for names, [`crate::checkpoint::CheckpointError`] for
     /// files, [`crate::Error::Device`] and [`crate::Error::Tensor`] for devices.
-    pub fn load(source: &ModelSource, device: &DeviceChoice, dtype: Option<Dtype>) -> Result<Self> {
+    pub fn load(source: &ModelSource, device: &DeviceChoice, placement: impl Into<PlacementChoice>) -> Result<Self> {
         let watch = Watch { progress: &|_| (), cancel: &Cancel::default() };
-        Self::load_watched(source, device, dtype, None, &Hub::from_env(), watch)
+        Self::load_watched(source, device, placement, None, &Hub::from_env(), watch)
     }
 
     /// As [`Encoder::load`] with the cache of `hub`, telling each stage when it begins and each block that is read.
@@ -77,16 +123,17 @@ impl Encoder {
     pub fn load_watched(
         source: &ModelSource,
         device: &DeviceChoice,
-        dtype: Option<Dtype>,
+        placement: impl Into<PlacementChoice>,
         window: Option<&Gpu>,
         hub: &Hub,
         watch: Watch<'_>,
     ) -> Result<Self> {
         let begin = |stage: &str| (watch.progress)(Progress { stage: stage.to_owned(), done: 0, total: None });
         begin("opening the device");
-        let device = OpenDevice::open(device, dtype, window)?;
+        let choice = placement.into();
+        let device = OpenDevice::open(device, choice.dtype, window)?;
         begin("opening the weights");
-        let (name, weights, normalisation) = open_weights(source, hub)?;
+        let OpenModel { name, weights, normalisation } = source.open(hub)?;
         let weights = Arc::new(weights);
         watch.cancel.check()?;
         let depth = weights.config().depth() as u64;
@@ -96,7 +143,7 @@ impl Encoder {
         };
         let run = Run::watched(watch.cancel, &on_block);
         let gpu = device.gpu().cloned();
-        let Placed { backbone, device, dtype, recovery } = place(&weights, device, dtype, window, &run)?;
+        let Placed { backbone, device, dtype, recovery } = place(&weights, device, choice, window, &run)?;
         begin("checking the weights");
         let sha256 = weights.sha256(watch.cancel)?;
         let provenance = Provenance { model: name, weights: sha256, device, dtype: dtype.name().to_owned() };
@@ -116,6 +163,11 @@ impl Encoder {
     /// Mean and deviation that these weights expect.
     pub fn normalisation(&self) -> Normalisation {
         self.normalisation
+    }
+
+    /// Whether the weights are on the device, or are read from their file for every picture.
+    pub fn residency(&self) -> Residency {
+        self.backbone.residency()
     }
 
     /// For exports.
@@ -200,50 +252,21 @@ struct Placed {
 fn place(
     weights: &Arc<Weights>,
     device: OpenDevice,
-    asked: Option<Dtype>,
+    choice: PlacementChoice,
     window: Option<&Gpu>,
     run: &Run<'_>,
 ) -> Result<Placed> {
-    let dtype = device.dtype(asked);
+    let placement = device.placement(choice);
+    let dtype = placement.dtype;
     match device {
         OpenDevice::Candle { device, name } => {
-            let backbone = Box::new(CandleBackbone::load(weights, device, dtype, run)?);
+            let backbone = Box::new(CandleBackbone::load(weights, device, placement, run)?);
             Ok(Placed { backbone, device: name, dtype, recovery: None })
         }
         OpenDevice::Wgpu(gpu) => {
-            let placement = Placement { dtype, budget: u64::MAX };
             let backbone = Box::new(WgpuBackbone::load(&gpu, weights, placement, run)?);
-            let recovery = Some(Recovery::new(weights, &gpu, window, dtype, asked));
+            let recovery = Some(Recovery::new(weights, &gpu, window, placement, choice));
             Ok(Placed { backbone, device: device_name(&gpu), dtype, recovery })
-        }
-    }
-}
-
-fn open_weights(source: &ModelSource, hub: &Hub) -> Result<(String, Weights, Normalisation)> {
-    let known = |name: &str| zoo::find(name).ok_or_else(|| HubError::UnknownModel { name: name.to_owned() });
-    match source {
-        ModelSource::Named(name) if name == DEMO => {
-            let weights = Weights::demo()?;
-            let normalisation = weights.normalisation();
-            Ok((name.clone(), weights, normalisation))
-        }
-        ModelSource::Named(name) => {
-            let model = known(name)?;
-            let not_present = || HubError::NotPresent { name: name.clone() };
-            let folder = HubModel::from_zoo(model).and_then(|model| hub.locate(&model));
-            let folder = folder.ok_or_else(not_present)?;
-            log::info!("{name} is in {}", folder.display());
-            let weights = Weights::open(&folder)?;
-            Ok((name.clone(), weights, model.normalisation()))
-        }
-        ModelSource::Path(path) => {
-            let weights = Weights::open(path)?;
-            let normalisation = weights.normalisation();
-            Ok((stem(path), weights, normalisation))
-        }
-        ModelSource::Random { name, seed } => {
-            let model = known(name)?;
-            Ok((name.clone(), Weights::random(&model.config(), *seed), model.normalisation()))
         }
     }
 }
@@ -263,7 +286,7 @@ mod tests {
         let weights = Arc::new(Weights::demo().expect("it is embedded"));
         let device = OpenDevice::Wgpu(gpu.clone());
         let Placed { backbone, device, dtype, recovery } =
-            place(&weights, device, Some(Dtype::F32), window, &Run::from(&Cancel::default())).expect("it fits");
+            place(&weights, device, Some(Dtype::F32).into(), window, &Run::from(&Cancel::default())).expect("it fits");
         let dtype = dtype.name().to_owned();
         let provenance = Provenance { model: DEMO.to_owned(), weights: "demo".to_owned(), device, dtype };
         Encoder { recovery, ..Encoder::new(backbone, Normalisation::WEB, provenance) }

@@ -25,6 +25,7 @@ pub mod model;
 pub mod output;
 pub mod probe;
 pub mod progress;
+pub mod quantise;
 mod recovery;
 pub mod retrieval;
 pub mod text;

@@ -7,11 +7,12 @@ pub mod records;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayView, ArrayViewD, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyError, WriteNpyExt};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
@@ -34,15 +35,27 @@ pub fn write_atomically(path: &Path, content: impl FnOnce(&mut (dyn Write + Send
 
 fn write_and_rename(path: &Path, content: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(target) if !target.is_file() => {
+        Ok(target) if !target.is_file() && !target.is_dir() => {
             let mut writer = BufWriter::new(File::options().write(true).open(path)?);
             content(&mut writer)?;
             return writer.flush();
         }
         _ => {}
     }
+    let (temporary, target) = beside(path)?;
+    let mut writer = BufWriter::new(temporary.as_file());
+    content(&mut writer)?;
+    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    temporary.persist(&target)?;
+    Ok(())
+}
+
+/// A temporary file beside `path`, and the path that it is to be renamed to.
+pub(crate) fn beside(path: &Path) -> io::Result<(NamedTempFile, PathBuf)> {
     let target = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_path_buf() };
+    if target.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".dinoscope-");
@@ -52,11 +65,7 @@ fn write_and_rename(path: &Path, content: impl FnOnce(&mut (dyn Write + Send)) -
     // Errors of `tempfile` name the temporary file, which means nothing to anybody: only their kind is passed on here,
     // and writing goes to the file itself.
     let temporary = builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))?;
-    let mut writer = BufWriter::new(temporary.as_file());
-    content(&mut writer)?;
-    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    temporary.persist(&target)?;
-    Ok(())
+    Ok((temporary, target))
 }
 
 /// Writes an array as NumPy's `.npy`.

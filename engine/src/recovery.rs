@@ -5,8 +5,8 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use crate::backend::candle::CandleBackbone;
-use crate::backend::wgpu::{Placement, WgpuBackbone, device_name};
-use crate::backend::{Backbone, Dtype, Run};
+use crate::backend::wgpu::{WgpuBackbone, device_name};
+use crate::backend::{Backbone, Dtype, OpenDevice, Placement, PlacementChoice, Run};
 use crate::checkpoint::Weights;
 use crate::gpu::{Gpu, GpuError};
 use crate::{Cancel, Error, Result};
@@ -15,9 +15,9 @@ use crate::{Cancel, Error, Result};
 pub struct Recovery {
     weights: Arc<Weights>,
     /// Of the model as it runs.
-    dtype: Dtype,
-    /// As it was asked for; the processor has its own default.
-    asked: Option<Dtype>,
+    placement: Placement,
+    /// As it was asked for; the processor has its own defaults.
+    choice: PlacementChoice,
     device: Reopening,
 }
 
@@ -44,11 +44,17 @@ pub struct Recovered {
 }
 
 impl Recovery {
-    /// For a model that runs on `gpu`, which may be that of a window.
-    pub fn new(weights: &Arc<Weights>, gpu: &Gpu, window: Option<&Gpu>, dtype: Dtype, asked: Option<Dtype>) -> Self {
+    /// For a model that runs on `gpu` as `placement` says, which may be that of a window.
+    pub fn new(
+        weights: &Arc<Weights>,
+        gpu: &Gpu,
+        window: Option<&Gpu>,
+        placement: Placement,
+        choice: PlacementChoice,
+    ) -> Self {
         let is_windows = window.is_some_and(|window| window.is_same(gpu));
         let device = if is_windows { Reopening::ByWindow } else { Reopening::Once(gpu.name()) };
-        Self { weights: Arc::clone(weights), dtype, asked, device }
+        Self { weights: Arc::clone(weights), placement, choice, device }
     }
 
     /// Loads the model once more where `error` is the device's, and may not happen again; else gives it back.
@@ -69,27 +75,26 @@ impl Recovery {
                 None => log::warn!("{name} cannot be opened again"),
             }
         }
-        let dtype = self.asked.unwrap_or(Dtype::F32);
-        let backbone = CandleBackbone::load(&self.weights, Device::Cpu, dtype, &Run::from(&Cancel::default()))?;
+        let placement = OpenDevice::cpu().placement(self.choice);
+        let backbone = CandleBackbone::load(&self.weights, Device::Cpu, placement, &Run::from(&Cancel::default()))?;
         let why = if is_full { "The graphics device is out of memory" } else { "The graphics device was lost" };
         Ok(Recovered {
             backbone: Box::new(backbone),
             device: "cpu".to_owned(),
-            dtype,
+            dtype: placement.dtype,
             message: format!("{why}: the model runs on the processor now"),
         })
     }
 
     fn reopen(&self, name: &str) -> Option<Recovered> {
         let gpu = Gpu::named(name).ok()?;
-        let placement = Placement { dtype: self.dtype, budget: u64::MAX };
-        let backbone = WgpuBackbone::load(&gpu, &self.weights, placement, &Run::from(&Cancel::default()))
+        let backbone = WgpuBackbone::load(&gpu, &self.weights, self.placement, &Run::from(&Cancel::default()))
             .inspect_err(|error| log::warn!("the model cannot be put on {name} again: {error}"))
             .ok()?;
         Some(Recovered {
             backbone: Box::new(backbone),
             device: device_name(&gpu),
-            dtype: self.dtype,
+            dtype: self.placement.dtype,
             message: "The graphics device was lost and has been opened again".to_owned(),
         })
     }

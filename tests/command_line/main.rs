@@ -10,6 +10,7 @@ mod devices;
 mod features;
 mod heads_depth;
 mod probe;
+mod quantize;
 mod retrieve;
 mod robustness;
 mod segmentor;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use self::hover::Hover;
 use self::memory::Memory;
 use self::propagation::Propagation;
-use super::context::Context;
+use super::context::{Context, residency_text};
 use super::exit;
 
 /// Runs before the measured ones, so that caches are warm and threads are up.
@@ -153,8 +153,9 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     let provenance = encoder.provenance();
     let threads = rayon::current_num_threads();
     let peak = memory.peak_mb();
+    let residency = residency_text(encoder.residency());
     context.say(format!(
-        "{} at {width}x{height} on {} ({}), {threads} threads",
+        "{} at {width}x{height} on {} ({}), {threads} threads{residency}",
         provenance.model, provenance.device, provenance.dtype
     ));
     for Trial { name, time } in &trials {
@@ -175,6 +176,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> Result<()> {
     let mut result = json!({
         "device": provenance.device,
         "dtype": provenance.dtype,
+        "weights": encoder.residency(),
         "threads": threads,
         "model": provenance.model,
         "size": format!("{width}x{height}"),

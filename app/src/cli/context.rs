@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anyhow::{Context as _, Result};
-use dinoscope_engine::backend::DeviceChoice;
+use dinoscope_engine::backend::Residency;
 use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::{Cancel, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,11 +22,15 @@ pub struct Context {
 impl Context {
     /// Loads the model that the options name.
     pub fn load_encoder(&self) -> Result<Encoder> {
-        let device: &DeviceChoice = &self.options.device;
-        let encoder = Encoder::load(&self.options.source(), device, self.options.dtype)?;
+        let options = &self.options;
+        let encoder = Encoder::load(&options.source(), &options.device, options.placement())?;
         let Provenance { model, weights, device, dtype } = encoder.provenance();
-        log::info!("{model} (weights {weights}) on {device}, {dtype}, {} threads", rayon::current_num_threads());
-        self.options.check_size(encoder.config().stride())?;
+        let threads = rayon::current_num_threads();
+        log::info!(
+            "{model} (weights {weights}) on {device}, {dtype}, {threads} threads{}",
+            residency_text(encoder.residency())
+        );
+        options.check_size(encoder.config().stride())?;
         Ok(encoder)
     }
 
@@ -64,6 +68,15 @@ impl Context {
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(stage.to_owned());
         bar
+    }
+}
+
+/// What there is to say about where the weights are, after a comma.
+pub fn residency_text(residency: Residency) -> &'static str {
+    match residency {
+        Residency::Resident => "",
+        Residency::Quantised => ", weights quantised in memory",
+        Residency::Streaming => ", weights streaming from their file",
     }
 }
 

@@ -1,7 +1,8 @@
 //! `dinoscope doctor`: what this machine offers.
 
 use anyhow::Result;
-use dinoscope_engine::doctor::{Report, examine};
+use dinoscope_engine::backend::Residency;
+use dinoscope_engine::doctor::{ModelFit, Report, examine};
 use dinoscope_engine::hub::{Hub, size_text};
 
 use super::context::Context;
@@ -52,6 +53,9 @@ fn lines(report: &Report) -> Vec<String> {
         let total = size_or_unknown(report.memory.total_bytes);
         format!("{total}, {} available", size_or_unknown(report.memory.available_bytes))
     });
+    if let Some(budget) = report.memory.for_weights() {
+        say("models", fits(&report.models, budget));
+    }
     for gpu in &report.gpus.adapters {
         let features = [("f16", gpu.shader_f16), ("subgroups", gpu.subgroup), ("timers", gpu.timestamp_query)];
         let features: Vec<_> = features.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
@@ -87,6 +91,25 @@ fn lines(report: &Report) -> Vec<String> {
         say("libraries", "all that the window needs are there".to_owned());
     }
     lines
+}
+
+/// Which models fit, form by form; the forms that all fit in come together.
+fn fits(models: &[ModelFit], budget: u64) -> String {
+    let (mut all, mut some) = (Vec::new(), Vec::new());
+    for form in 0..models.first().map_or(0, |model| model.fit.forms().len()) {
+        let form_of = |model: &ModelFit| model.fit.forms()[form];
+        let streams = |model: &&ModelFit| form_of(model).1.residency == Some(Residency::Streaming);
+        let streaming: Vec<_> = models.iter().filter(streams).map(|model| model.name).collect();
+        let name = form_of(&models[0]).0;
+        match streaming.as_slice() {
+            [] => all.push(name),
+            names => some.push(format!("in {name} all but {}", names.join(", "))),
+        }
+    }
+    if !all.is_empty() {
+        some.push(format!("in {} all", all.join(", ")));
+    }
+    format!("weights of {} fit now: {}; others stream from disk", size_text(budget), some.join("; "))
 }
 
 fn list(names: &[&str], none: &str) -> String {

@@ -1,5 +1,8 @@
 //! `dinoscope models`: which models there are, which of them are here, and how to get them.
 
+mod quantize;
+mod table;
+
 use std::cell::RefCell;
 use std::io::{BufRead, IsTerminal, stdin};
 use std::path::PathBuf;
@@ -9,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use dinoscope_engine::checkpoint::{Inspection, Weights};
-use dinoscope_engine::hub::{Hub, HubConfig, HubModel, Licence, Source, size_text};
+use dinoscope_engine::checkpoint::{Inspection, Quantisation, Weights};
+use dinoscope_engine::hub::{Hub, HubConfig, HubModel, Licence, Source};
 use dinoscope_engine::model::zoo::{self, ZooModel};
 use dinoscope_engine::{Cancel, Progress};
 use indicatif::ProgressStyle;
@@ -44,9 +47,10 @@ enum ModelsCommand {
     },
     /// Show the layout, architecture and tensors of a checkpoint
     Inspect {
-        /// A checkpoint (.pth, .safetensors) or a hub-style folder
+        /// A checkpoint (.pth, .safetensors, .gguf) or a hub-style folder
         path: PathBuf,
     },
+    Quantize(quantize::QuantizeArgs),
     /// Delete a downloaded model from the Hugging Face cache
     Remove {
         /// A name from `dinoscope models`
@@ -61,12 +65,13 @@ enum ModelsCommand {
 pub fn run(args: &ModelsArgs, context: &Context) -> Result<()> {
     let hub = Hub::new(hub_config(context));
     match &args.command {
-        None => table(&hub, context),
+        None => table::run(&hub, context),
         Some(ModelsCommand::Download { name, gated, yes }) => {
             let source = if *gated { Source::Gated } else { Source::Public };
             download(&hub, find(name)?, source, *yes, context)
         }
         Some(ModelsCommand::Inspect { path }) => inspect(&Weights::open(path)?.inspect(), context),
+        Some(ModelsCommand::Quantize(args)) => quantize::run(args, &hub, context),
         Some(ModelsCommand::Remove { name }) => remove(&hub, find(name)?, context),
         Some(ModelsCommand::Path) => {
             show(context, &json!({"path": hub.path()}), || vec![hub.path().display().to_string()])
@@ -94,79 +99,6 @@ fn show(context: &Context, value: &Value, lines: impl FnOnce() -> Vec<String>) -
 
 fn find(name: &str) -> Result<&'static ZooModel> {
     zoo::find(name).ok_or_else(|| anyhow!("there is no model named {name}: `dinoscope models` lists them"))
-}
-
-fn table(hub: &Hub, context: &Context) -> Result<()> {
-    let models = zoo::zoo();
-    let rows: Vec<_> = models.iter().map(|model| Row::new(model, hub)).collect();
-    let value = json!({"cache": hub.path(), "models": rows.iter().map(Row::json).collect::<Vec<_>>()});
-    show(context, &value, || {
-        let head = ["NAME", "PARAMS", "DIM", "PATCH", "SIZE", "LICENCE", "HERE", "SOURCE"].map(str::to_owned);
-        let cells: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-        align(&cells)
-    })
-}
-
-struct Row {
-    model: &'static ZooModel,
-    hub: Option<HubModel>,
-    /// Snapshot folder of what was downloaded.
-    path: Option<PathBuf>,
-}
-
-impl Row {
-    fn new(model: &'static ZooModel, hub: &Hub) -> Self {
-        let hub_model = HubModel::from_zoo(model);
-        let path = hub_model.as_ref().and_then(|model| hub.locate(model));
-        Self { model, hub: hub_model, path }
-    }
-
-    fn is_present(&self) -> bool {
-        self.hub.is_none() || self.path.is_some()
-    }
-
-    fn source(&self) -> &str {
-        match &self.hub {
-            None => "built in",
-            Some(hub) => hub.public.as_ref().or(hub.gated.as_ref()).map_or("", |repo| repo.id.as_str()),
-        }
-    }
-
-    fn cells(&self) -> [String; 8] {
-        let (model, config) = (self.model, self.model.config());
-        let source = match model.note() {
-            Some(note) => format!("{}: {note}", self.source()),
-            None => self.source().to_owned(),
-        };
-        [
-            model.name.to_owned(),
-            format!("{} M", model.parameters_millions),
-            config.dim().to_string(),
-            config.stride().to_string(),
-            size_text(model.size_bytes()),
-            model.licence.to_owned(),
-            if self.is_present() { "yes" } else { "no" }.to_owned(),
-            source,
-        ]
-    }
-
-    fn json(&self) -> Value {
-        let config = self.model.config();
-        let gated = self.hub.as_ref().and_then(|hub| hub.gated.as_ref()).map(|repo| &repo.id);
-        json!({
-            "name": self.model.name,
-            "parameters": config.parameters(),
-            "dim": config.dim(),
-            "patch": config.stride(),
-            "source": self.source(),
-            "gated_source": gated,
-            "licence": self.model.licence,
-            "size_bytes": self.model.size_bytes(),
-            "present": self.is_present(),
-            "path": self.path,
-            "note": self.model.note(),
-        })
-    }
 }
 
 /// Pads every column but the last to its widest cell.
@@ -265,6 +197,10 @@ fn inspect(found: &Inspection, context: &Context) -> Result<()> {
             format!("parameters  {}", found.parameters),
             format!("tensors     {} ({})", found.tensors.len(), pairs("dtypes")),
         ];
+        if let Some(Quantisation { bits, source, accuracy, .. }) = &found.quantisation {
+            lines.push(format!("quantised   {source} in {bits} bits"));
+            lines.extend(accuracy.map(|accuracy| format!("accuracy    {}", quantize::accuracy_text(accuracy))));
+        }
         let tensors = found.tensors.iter().map(|t| [t.name.clone(), t.dtype.to_string(), format!("{:?}", t.shape)]);
         lines.extend(align(&tensors.collect::<Vec<_>>()));
         lines

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use dinoscope_engine::backend::{DeviceChoice, Dtype};
+use dinoscope_engine::backend::{DeviceChoice, Dtype, PlacementChoice};
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::image::{Filter, Normalisation, Preprocessing, SizeRule};
 use dinoscope_engine::model::zoo::zoo;
@@ -23,7 +23,7 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "NAME", default_value = "demo", value_parser = model_names())]
     pub model: String,
 
-    /// A checkpoint (.pth, .safetensors) or a hub-style folder; overrides --model
+    /// A checkpoint (.pth, .safetensors, .gguf) or a hub-style folder; overrides --model
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "random_weights")]
     pub weights: Option<PathBuf>,
 
@@ -34,6 +34,15 @@ pub struct CommonOptions {
     /// Weights and matrix inputs: f32, f16 or bf16 [default: f32 on the CPU, f16 on a GPU that has it]
     #[arg(long, global = true, value_name = "TYPE", value_parser = parse_dtype)]
     pub dtype: Option<Dtype>,
+
+    /// Leave the weights of a vision transformer in their file and read them block by block for every picture
+    /// [default: where they do not fit into memory, as the window does]
+    #[arg(long, global = true)]
+    pub stream: bool,
+
+    /// How much memory weights may take, to try what happens where it is little
+    #[arg(long, global = true, value_name = "BYTES", hide = true, conflicts_with = "stream")]
+    pub weight_bytes: Option<u64>,
 
     /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768; 512 for text]
     #[arg(long, global = true, value_name = "SIZE")]
@@ -109,6 +118,11 @@ impl CommonOptions {
             (None, Some(seed)) => ModelSource::Random { name: self.model.clone(), seed },
             (None, None) => ModelSource::Named(self.model.clone()),
         }
+    }
+
+    /// How the model is put on its device.
+    pub fn placement(&self) -> PlacementChoice {
+        PlacementChoice { dtype: self.dtype, budget: self.weight_bytes.or(self.stream.then_some(0)) }
     }
 
     /// Size of the model's input.

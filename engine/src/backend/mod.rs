@@ -41,6 +41,11 @@ pub trait Backbone: Send {
         Ok(Vec::new())
     }
 
+    /// Where the weights of its blocks are.
+    fn residency(&self) -> Residency {
+        Residency::Resident
+    }
+
     /// The patch features of the last forward pass where they are on that very device, without the host in between.
     fn resident(&mut self, _gpu: &Gpu) -> Option<ResidentGrid> {
         None
@@ -118,6 +123,43 @@ fn channels_last(weight: &[f32], channels: usize, taps: usize) -> Vec<f32> {
         (0..taps * channels).map(|i| output[i % channels * taps + i / channels]).collect()
     };
     weight.chunks_exact(channels * taps).flat_map(swap).collect()
+}
+
+/// How a model is put on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement {
+    /// Type of weights and matrix inputs.
+    pub dtype: Dtype,
+    /// Bytes that the weights of the blocks may take; above, they stay quantised, or are read from the file block by
+    /// block.
+    pub budget: u64,
+}
+
+/// What a person says about a [`Placement`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlacementChoice {
+    /// `None`: what suits the device.
+    pub dtype: Option<Dtype>,
+    /// Bytes that the weights of the blocks may take; `None`: as many as there is room for.
+    pub budget: Option<u64>,
+}
+
+impl From<Option<Dtype>> for PlacementChoice {
+    fn from(dtype: Option<Dtype>) -> Self {
+        Self { dtype, budget: None }
+    }
+}
+
+/// Where the weights of the blocks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Residency {
+    /// All on the device.
+    Resident,
+    /// All on the device as their file holds them, unpacked in every use.
+    Quantised,
+    /// In the file; two blocks at a time are on the device.
+    Streaming,
 }
 
 /// Type of weights and of matrix inputs; accumulation and the residual stream are always f32.

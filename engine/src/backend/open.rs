@@ -4,7 +4,8 @@ use candle_core::Device;
 
 use super::candle::{open_cuda, open_metal};
 use super::wgpu::WgpuBackbone;
-use super::{DeviceChoice, Dtype};
+use super::{DeviceChoice, Dtype, Placement, PlacementChoice};
+use crate::doctor::Memory;
 use crate::gpu::Gpu;
 use crate::{Error, Result};
 
@@ -53,6 +54,16 @@ impl OpenDevice {
         })
     }
 
+    /// How a model is put on this device: as it was asked for, else as it suits. The processor leaves a part of the
+    /// memory that is available to everything else ([`Memory::for_weights`]); a GPU says itself when it is full.
+    pub fn placement(&self, choice: PlacementChoice) -> Placement {
+        let room = || match self {
+            Self::Candle { device, .. } if device.is_cpu() => Memory::find().for_weights().unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
+        Placement { dtype: self.dtype(choice.dtype), budget: choice.budget.unwrap_or_else(room) }
+    }
+
     /// The device of wgpu, where it is one.
     pub fn gpu(&self) -> Option<&Gpu> {
         match self {
@@ -61,7 +72,8 @@ impl OpenDevice {
         }
     }
 
-    fn cpu() -> Self {
+    /// This machine's processor.
+    pub fn cpu() -> Self {
         Self::Candle { device: Device::Cpu, name: "cpu".to_owned() }
     }
 

@@ -6,6 +6,8 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use serde::Serialize;
 
+use super::quantised;
+
 /// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -30,25 +32,45 @@ pub enum ElementType {
     U8,
     /// One byte, 0 or 1.
     Bool,
+    /// ggml's blocks of 32 numbers of 8 bits.
+    Q8_0,
+    /// ggml's blocks of 32 numbers of 4 bits.
+    Q4_0,
+    /// ggml's blocks of 256 numbers of 4 bits.
+    #[serde(rename = "q4_k")]
+    Q4K,
     /// Anything else; never read.
     Other,
 }
 
 impl ElementType {
-    /// Bytes per element; `None` where it is not known.
+    /// Bytes per element; `None` where several are stored together, or it is not known.
     pub fn size(self) -> Option<usize> {
+        self.block().filter(|(elements, _)| *elements == 1).map(|(_, bytes)| bytes)
+    }
+
+    /// How many elements are stored together, and in how many bytes; `None` where it is not known.
+    pub fn block(self) -> Option<(usize, usize)> {
         match self {
-            Self::F64 | Self::I64 => Some(8),
-            Self::F32 | Self::I32 => Some(4),
-            Self::F16 | Self::Bf16 | Self::I16 => Some(2),
-            Self::I8 | Self::U8 | Self::Bool => Some(1),
+            Self::F64 | Self::I64 => Some((1, 8)),
+            Self::F32 | Self::I32 => Some((1, 4)),
+            Self::F16 | Self::Bf16 | Self::I16 => Some((1, 2)),
+            Self::I8 | Self::U8 | Self::Bool => Some((1, 1)),
+            Self::Q8_0 => Some((32, 34)),
+            Self::Q4_0 => Some((32, 18)),
+            Self::Q4K => Some((256, 144)),
             Self::Other => None,
         }
     }
 
     /// Whether tensors of this type can be weights.
-    pub fn is_float(self) -> bool {
-        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+    pub fn is_weight(self) -> bool {
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16) || self.is_quantised()
+    }
+
+    /// Whether it is one of ggml's blocks.
+    pub fn is_quantised(self) -> bool {
+        matches!(self, Self::Q8_0 | Self::Q4_0 | Self::Q4K)
     }
 
     /// Appends the little-endian elements in `bytes` to `out`; nothing for types that are no weights.
@@ -58,7 +80,7 @@ impl ElementType {
             Self::F32 => out.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
             Self::F16 => append_half(bytes, f16::from_le_bytes, |half, to| half.convert_to_f32_slice(to), out),
             Self::Bf16 => append_half(bytes, bf16::from_le_bytes, |half, to| half.convert_to_f32_slice(to), out),
-            _ => {}
+            _ => quantised::append_f32(self, bytes, out),
         }
     }
 }
@@ -76,6 +98,9 @@ impl fmt::Display for ElementType {
             Self::I8 => "i8",
             Self::U8 => "u8",
             Self::Bool => "bool",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+            Self::Q4K => "q4_k",
             Self::Other => "of another type",
         };
         f.write_str(name)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{ElementType, Layout, Tensor};
+use super::{ElementType, Layout, Quantisation, Tensor};
 use crate::model::ModelConfig;
 
 /// What `models inspect` shows.
@@ -19,6 +19,8 @@ pub struct Inspection {
     pub config: ModelConfig,
     /// Learned numbers that the backbone reads.
     pub parameters: usize,
+    /// Of a file that this project has quantised.
+    pub quantisation: Option<Quantisation>,
     /// Tensors of each type.
     pub dtypes: BTreeMap<String, usize>,
     /// Every tensor of the file.
@@ -43,12 +45,18 @@ impl From<&Tensor> for TensorInfo {
 }
 
 impl Inspection {
-    pub(super) fn new(path: &Path, layout: Layout, config: &ModelConfig, tensors: Vec<TensorInfo>) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        layout: Layout,
+        config: &ModelConfig,
+        quantisation: Option<Quantisation>,
+        tensors: Vec<TensorInfo>,
+    ) -> Self {
         let mut dtypes = BTreeMap::new();
         for tensor in &tensors {
             *dtypes.entry(tensor.dtype.to_string()).or_default() += 1;
         }
         let (path, config, parameters) = (path.to_path_buf(), config.clone(), config.parameters());
-        Self { path, layout, config, parameters, dtypes, tensors }
+        Self { path, layout, config, parameters, quantisation, dtypes, tensors }
     }
 }

@@ -8,12 +8,14 @@
 
 mod dinotxt;
 mod element;
+pub(crate) mod gguf;
 pub(crate) mod hash;
 mod infer;
 mod inspect;
 mod layout;
 mod open;
 mod pickle;
+mod quantised;
 mod random;
 mod safetensors;
 mod sidecar;
@@ -27,9 +29,12 @@ use std::path::PathBuf;
 
 pub use dinotxt::{DinotxtPart, DinotxtWeights};
 pub use element::ElementType;
+pub use gguf::{Accuracy, Quantisation};
 pub use inspect::{Inspection, TensorInfo};
 pub use layout::Layout;
 pub use open::{Checkpoint, Tensor};
+pub use quantised::QuantisedMatrix;
+pub(crate) use quantised::{GROUP, Group, for_each_group};
 pub use weights::Weights;
 
 /// Where a network's tensors come from, under the names of Meta's backbones: `blocks.0.attn.qkv.weight`.
@@ -39,6 +44,14 @@ pub trait TensorSource: Send + Sync {
     /// # Errors
     /// [`CheckpointError`] where it is missing, has another shape (expected and got are named) or holds NaN or infinity.
     fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError>;
+
+    /// The same matrix as the file holds it; `None` where it is not quantised, or not in one piece.
+    ///
+    /// # Errors
+    /// As [`TensorSource::load`].
+    fn load_quantised(&self, _name: &str, _shape: &[usize]) -> Result<Option<QuantisedMatrix>, CheckpointError> {
+        Ok(None)
+    }
 }
 
 /// Why a checkpoint could not be used.
@@ -100,8 +113,8 @@ pub enum CheckpointError {
         /// What the file has.
         got: Vec<usize>,
     },
-    /// A tensor of integers, or of a quantised type.
-    #[error("tensor `{tensor}` of {} is {got}: only f16, bf16, f32 and f64 weights are read", path.display())]
+    /// A tensor of integers, or of an unknown type.
+    #[error("tensor `{tensor}` of {} is {got}: only f16, bf16, f32, f64, q8_0, q4_0 and q4_k weights are read", path.display())]
     Type {
         /// The file.
         path: PathBuf,

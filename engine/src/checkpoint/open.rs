@@ -10,7 +10,7 @@ use memmap2::Mmap;
 
 use super::element::{ElementType, all_finite};
 use super::sidecar::Sidecar;
-use super::{CheckpointError, hash, safetensors, torch, zip};
+use super::{CheckpointError, Quantisation, QuantisedMatrix, gguf, hash, safetensors, torch, zip};
 use crate::{Cancel, Result};
 
 /// Where one tensor lies.
@@ -36,6 +36,7 @@ pub struct Checkpoint {
     files: Vec<Shard>,
     tensors: Vec<Tensor>,
     sidecar: Sidecar,
+    quantisation: Option<Quantisation>,
 }
 
 struct Shard {
@@ -58,7 +59,7 @@ impl Content {
 }
 
 impl Checkpoint {
-    /// Opens a `.safetensors` file, a file of `torch.save`, or a folder as on the Hugging Face hub.
+    /// Opens a `.safetensors` or `.gguf` file, a file of `torch.save`, or a folder as on the Hugging Face hub.
     ///
     /// # Errors
     /// [`CheckpointError::Unreadable`], naming the file at fault.
@@ -85,7 +86,7 @@ impl Checkpoint {
         let path = PathBuf::from(name);
         let tensors = safetensors::read(bytes).map_err(|reason| unreadable(&path, reason))?;
         let files = vec![Shard { path: path.clone(), content: Content::Embedded(bytes) }];
-        Ok(Self { path, files, tensors, sidecar: Sidecar::default() })
+        Ok(Self { path, files, tensors, sidecar: Sidecar::default(), quantisation: None })
     }
 
     fn open_folder(folder: &Path) -> Result<Self, CheckpointError> {
@@ -102,7 +103,7 @@ impl Checkpoint {
         let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
         let is_weights = |path: &PathBuf| {
             path.extension()
-                .is_some_and(|extension| ["safetensors", "pth", "pt"].iter().any(|&known| extension == known))
+                .is_some_and(|extension| ["safetensors", "gguf", "pth", "pt"].iter().any(|&known| extension == known))
         };
         let files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_weights).collect();
         match files.as_slice() {
@@ -149,10 +150,19 @@ impl Checkpoint {
     }
 
     fn open_shards(path: &Path, shards: &[PathBuf], sidecar: Sidecar) -> Result<Self, CheckpointError> {
-        let mut checkpoint = Self { path: path.to_path_buf(), files: Vec::new(), tensors: Vec::new(), sidecar };
+        let (path, files, tensors) = (path.to_path_buf(), Vec::new(), Vec::new());
+        let mut checkpoint = Self { path, files, tensors, sidecar, quantisation: None };
         for (index, shard) in shards.iter().enumerate() {
             let content = Content::Mapped(map(shard)?);
-            let tensors = list(content.bytes()).map_err(|reason| unreadable(shard, reason))?;
+            let bytes = content.bytes();
+            let tensors = if gguf::is_gguf(bytes) {
+                let gguf = gguf::read(bytes).map_err(|reason| unreadable(shard, reason))?;
+                checkpoint.sidecar = gguf::sidecar(&gguf.metadata);
+                checkpoint.quantisation = gguf::quantisation(&gguf.metadata);
+                gguf.tensors
+            } else {
+                list(bytes).map_err(|reason| unreadable(shard, reason))?
+            };
             checkpoint.tensors.extend(tensors.into_iter().map(|tensor| Tensor { file: index, ..tensor }));
             checkpoint.files.push(Shard { path: shard.clone(), content });
         }
@@ -178,6 +188,11 @@ impl Checkpoint {
         &self.sidecar
     }
 
+    /// Of a file that this project has quantised.
+    pub fn quantisation(&self) -> Option<&Quantisation> {
+        self.quantisation.as_ref()
+    }
+
     /// SHA-256 in hex: of the file, or of its shards' digests one after the other.
     ///
     /// # Errors
@@ -201,31 +216,52 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Type`] for integers, [`CheckpointError::NotFinite`] for NaN and infinity.
     pub fn append_f32(&self, tensor: &Tensor, out: &mut Vec<f32>) -> Result<(), CheckpointError> {
-        const BLOCK_BYTES: usize = 4 << 20;
+        const PIECE_BYTES: usize = 4 << 20;
         let Shard { path, content } = &self.files[tensor.file];
-        let size = match tensor.element.size() {
-            Some(size) if tensor.element.is_float() => size,
+        let size = match tensor.element.block() {
+            Some((_, size)) if tensor.element.is_weight() => size,
             _ => {
                 let (path, tensor, got) = (path.clone(), tensor.name.clone(), tensor.element);
                 return Err(CheckpointError::Type { path, tensor, got });
             }
         };
+        read_ahead(content, tensor.bytes.clone());
         let finite = if let Some(strides) = &tensor.strides {
             let start = out.len();
             append_strided(&content.bytes()[tensor.bytes.clone()], tensor, strides, size, out);
             release(content, tensor.bytes.clone());
             all_finite(&out[start..])
         } else {
-            tensor.bytes.clone().step_by(BLOCK_BYTES).all(|at| {
-                let block = at..tensor.bytes.end.min(at + BLOCK_BYTES);
+            let step = PIECE_BYTES / size * size;
+            tensor.bytes.clone().step_by(step).all(|at| {
+                let piece = at..tensor.bytes.end.min(at + step);
                 let start = out.len();
-                tensor.element.append_f32(&content.bytes()[block.clone()], out);
-                release(content, block);
+                tensor.element.append_f32(&content.bytes()[piece.clone()], out);
+                release(content, piece);
                 all_finite(&out[start..])
             })
         };
         if finite {
             Ok(())
+        } else {
+            Err(CheckpointError::NotFinite { path: path.clone(), tensor: tensor.name.clone() })
+        }
+    }
+
+    /// A copy of a quantised tensor; `None` where it is none.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NotFinite`].
+    pub(super) fn quantised(&self, tensor: &Tensor) -> Result<Option<QuantisedMatrix>, CheckpointError> {
+        if !tensor.element.is_quantised() {
+            return Ok(None);
+        }
+        let Shard { path, content } = &self.files[tensor.file];
+        let bytes = content.bytes()[tensor.bytes.clone()].to_vec();
+        release(content, tensor.bytes.clone());
+        let matrix = QuantisedMatrix { element: tensor.element, bytes };
+        if matrix.is_finite() {
+            Ok(Some(matrix))
         } else {
             Err(CheckpointError::NotFinite { path: path.clone(), tensor: tensor.name.clone() })
         }
@@ -264,6 +300,8 @@ pub(super) fn list(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
         Err("it is empty".into())
     } else if zip::is_zip(bytes) {
         torch::read(bytes)
+    } else if gguf::is_gguf(bytes) {
+        gguf::read(bytes).map(|gguf| gguf.tensors)
     } else if bytes.get(8) == Some(&b'{') {
         safetensors::read(bytes)
     } else if bytes.starts_with(b"version https://git-lfs") {
@@ -271,7 +309,7 @@ pub(super) fn list(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
     } else if bytes.starts_with(b"\x80\x02") || bytes.get(257..262) == Some(b"ustar") {
         Err("it has PyTorch's format from before version 1.6; load it there and save it again with torch.save".into())
     } else {
-        Err("it is neither a safetensors file nor one of torch.save".into())
+        Err("it is neither a safetensors or GGUF file nor one of torch.save".into())
     }
 }
 
@@ -288,6 +326,18 @@ fn append_strided(bytes: &[u8], tensor: &Tensor, strides: &[usize], size: usize,
         index[axis] += 1;
         index[axis + 1..].fill(0);
     }
+}
+
+/// Asks the system to read a range from the disk, while what comes first in it is worked on.
+fn read_ahead(content: &Content, range: Range<usize>) {
+    #[cfg(unix)]
+    if let Content::Mapped(map) = content
+        && let Err(error) = map.advise_range(memmap2::Advice::WillNeed, range.start, range.len())
+    {
+        log::debug!("the file is not read ahead: {error}");
+    }
+    #[cfg(not(unix))]
+    let _ = (content, range);
 }
 
 /// Drops the pages of a range from this process's memory; they are read again when touched.

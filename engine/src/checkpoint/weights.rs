@@ -9,7 +9,7 @@ use super::dinotxt;
 use super::infer::{self, Shapes};
 use super::layout::{Layout, Names, Part};
 use super::open::{Checkpoint, Tensor, unreadable};
-use super::{CheckpointError, Inspection, TensorInfo, TensorSource, random};
+use super::{CheckpointError, Inspection, Quantisation, QuantisedMatrix, TensorInfo, TensorSource, random};
 use crate::heads::recognise;
 use crate::image::Normalisation;
 use crate::model::ModelConfig;
@@ -193,6 +193,22 @@ impl Weights {
         stated.unwrap_or_else(|| if is_satellite() { Normalisation::SATELLITE } else { Normalisation::WEB })
     }
 
+    /// Whether the bias of k counts, which no published model has.
+    pub(crate) fn key_bias(&self) -> bool {
+        match &self.source {
+            Source::File(file) => file.checkpoint.sidecar().key_bias,
+            Source::Random { .. } => false,
+        }
+    }
+
+    /// Of a file that this project has quantised.
+    pub fn quantisation(&self) -> Option<&Quantisation> {
+        match &self.source {
+            Source::File(file) => file.checkpoint.quantisation(),
+            Source::Random { .. } => None,
+        }
+    }
+
     /// Whether [`Weights::load`] can give a tensor of that name.
     pub fn has(&self, name: &str) -> bool {
         match &self.source {
@@ -250,13 +266,21 @@ impl Weights {
             Source::File(file) => file.checkpoint.tensors().iter().map(TensorInfo::from).collect(),
             Source::Random { .. } => Vec::new(),
         };
-        Inspection::new(&self.path, self.layout, &self.config, tensors)
+        Inspection::new(&self.path, self.layout, &self.config, self.quantisation().cloned(), tensors)
     }
 }
 
 impl TensorSource for Weights {
     fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
         Weights::load(self, name, shape)
+    }
+
+    fn load_quantised(&self, name: &str, shape: &[usize]) -> Result<Option<QuantisedMatrix>, CheckpointError> {
+        let Source::File(file) = &self.source else { return Ok(None) };
+        match file.pieces(name, shape)?.as_slice() {
+            [Piece::Stored(tensor)] => file.checkpoint.quantised(tensor),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -334,7 +358,8 @@ impl FileSource {
                 Piece::Zeros(len) => numbers.resize(numbers.len() + len, 0.0),
             }
         }
-        if name.ends_with("attn.qkv.bias") && self.origins[name].whole.is_some() {
+        let is_joined = self.origin(name).is_some_and(|origin| origin.whole.is_some());
+        if is_joined && name.ends_with("attn.qkv.bias") && !self.checkpoint.sidecar().key_bias {
             // The reference multiplies with `bias_mask`, which is 1 for q and v and 0 for k.
             numbers[len / 3..2 * len / 3].fill(0.0);
         }

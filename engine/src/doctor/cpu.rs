@@ -33,12 +33,18 @@ impl Cpu {
 }
 
 impl Memory {
-    pub(super) fn find() -> Self {
+    /// As it is now.
+    pub fn find() -> Self {
         let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
         Self {
             total_bytes: meminfo_bytes(&meminfo, "MemTotal").or_else(|| sysctl("hw.memsize")?.parse().ok()),
             available_bytes: meminfo_bytes(&meminfo, "MemAvailable"),
         }
+    }
+
+    /// What weights may take of it, so that pictures and other programs have room: three quarters of what is available.
+    pub fn for_weights(&self) -> Option<u64> {
+        self.available_bytes.map(|bytes| bytes / 4 * 3)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What this machine offers: processors, memory, codecs, the hub, and system libraries that are missing.
 
 mod cpu;
+mod fit;
 mod gpu;
 mod libraries;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::hub::{Hub, free_space};
 
 pub use cpu::{Cpu, Memory};
+pub use fit::{Fit, ModelFit, Need};
 pub use gpu::{Gpu, Gpus};
 pub use libraries::{Libraries, MissingLibrary};
 
@@ -32,6 +34,8 @@ pub struct Report {
     pub cpu: Cpu,
     /// Main memory.
     pub memory: Memory,
+    /// Which models fit into it.
+    pub models: Vec<ModelFit>,
     /// The `ffmpeg` found on `PATH`, for videos that are not read by dinoscope itself.
     pub ffmpeg: Option<PathBuf>,
     /// Model hub.
@@ -66,6 +70,7 @@ pub struct CacheReport {
 
 /// Looks at the machine; the network is touched only to see whether the hub answers, and not at all when it is offline.
 pub fn examine(hub: &Hub) -> Report {
+    let memory = Memory::find();
     Report {
         version: env!("CARGO_PKG_VERSION"),
         platform: format!("{}-{}", env::consts::OS, env::consts::ARCH),
@@ -73,7 +78,8 @@ pub fn examine(hub: &Hub) -> Report {
         cuda_built_in: cfg!(feature = "cuda"),
         metal_built_in: cfg!(feature = "metal"),
         cpu: Cpu::find(),
-        memory: Memory::find(),
+        models: fit::models(&memory),
+        memory,
         ffmpeg: find_on_path("ffmpeg"),
         hub: HubReport::find(hub),
         cache: CacheReport { path: hub.path().to_path_buf(), free_bytes: free_space(hub.path()) },
@@ -116,6 +122,7 @@ mod tests {
             assert!(report.memory.total_bytes.is_some_and(|total| total > 1 << 26));
             assert!(report.memory.available_bytes <= report.memory.total_bytes);
             assert!(report.cache.free_bytes.is_some());
+            assert!(report.models.iter().all(|model| model.fit.f32.residency.is_some()));
         }
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["hub"]["endpoint"], "https://huggingface.co");

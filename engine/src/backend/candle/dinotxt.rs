@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
 
-use super::blocks::{Block, Buffers};
+use super::blocks::{Block, Buffers, Form};
 use super::layers::{Attention, Buffer, LayerNorm, Linear, Place, load_norm};
 use super::{read_matrix, read_tokens};
 use crate::Result;
@@ -36,7 +36,9 @@ impl Stack {
             Ok(Linear::new(&place, weight, vec![0.0; outputs], None, Epilogue::Bias)?)
         });
         Ok(Self {
-            blocks: (0..config.depth).map(|i| Block::load(config, weights, &place, i)).collect::<Result<_>>()?,
+            blocks: (0..config.depth)
+                .map(|i| Block::load(config, weights, &place, i, Form::Unpacked))
+                .collect::<Result<_>>()?,
             norm: LayerNorm::new(load_norm(weights, "norm", dim, config.norm_eps)?, &place)?,
             projection: projection.transpose()?,
             config: config.clone(),

@@ -11,7 +11,7 @@ use crate::backend::cpu::depthwise::Depthwise;
 use crate::backend::cpu::linear::{Epilogue, Norm};
 use crate::backend::cpu::{self, Kernels, Scratch};
 use crate::backend::{Dtype, Run};
-use crate::checkpoint::{CheckpointError, TensorSource};
+use crate::checkpoint::{CheckpointError, QuantisedMatrix, TensorSource};
 
 /// Scores that are held at once by attention on a GPU: 256 MB of f32.
 const SCORES: usize = 64 << 20;
@@ -44,6 +44,11 @@ impl Place {
     pub fn enter_block(&self, run: &Run<'_>, done: usize) -> Result<()> {
         self.device.synchronize()?;
         run.enter_block(done)
+    }
+
+    /// Whether layers can do with weights as a file holds them.
+    pub fn has_kernels(&self) -> bool {
+        self.kernels.is_some()
     }
 
     /// A tensor of f32.
@@ -107,6 +112,45 @@ impl LayerNorm {
     }
 }
 
+/// A weight on its way to a layer, `[outputs, inputs]`.
+pub enum Matrix {
+    /// Row-major.
+    Numbers(Vec<f32>),
+    /// As the file holds it.
+    Quantised(QuantisedMatrix),
+}
+
+impl Matrix {
+    /// The rows of `other` below these.
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Quantised(mut first), Self::Quantised(second)) if first.element == second.element => {
+                first.bytes.extend(second.bytes);
+                Self::Quantised(first)
+            }
+            (first, second) => {
+                let mut numbers = first.into_f32();
+                numbers.extend(second.into_f32());
+                Self::Numbers(numbers)
+            }
+        }
+    }
+
+    /// Row-major.
+    fn into_f32(self) -> Vec<f32> {
+        match self {
+            Self::Numbers(numbers) => numbers,
+            Self::Quantised(matrix) => matrix.to_f32(),
+        }
+    }
+}
+
+impl From<Vec<f32>> for Matrix {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
 /// `epilogue(norm(x) Wᵀ + b)`; see [`Epilogue`].
 pub enum Linear {
     /// One kernel, f32 in and out.
@@ -131,18 +175,23 @@ impl Linear {
     /// `weight` is `[outputs, inputs]` row-major, `bias` `[outputs]`.
     pub fn new(
         place: &Place,
-        weight: Vec<f32>,
+        weight: impl Into<Matrix>,
         bias: Vec<f32>,
         norm: Option<Norm>,
         epilogue: Epilogue,
     ) -> TensorResult<Self> {
         let outputs = bias.len();
-        let inputs = weight.len() / outputs;
+        let weight = weight.into();
         if let Some(kernels) = &place.kernels {
             let width = if matches!(epilogue, Epilogue::SwiGlu) { outputs / 2 } else { outputs };
-            let weight = kernels.pack(&weight, inputs, &epilogue);
+            let weight = match weight {
+                Matrix::Numbers(numbers) => kernels.pack(&numbers, numbers.len() / outputs, &epilogue),
+                Matrix::Quantised(matrix) => kernels.pack_quantised(&matrix, matrix.numbers() / outputs, &epilogue),
+            };
             return Ok(Self::Fused(Box::new(FusedLinear { weight, bias, norm, epilogue, width })));
         }
+        let weight = weight.into_f32();
+        let inputs = weight.len() / outputs;
         let scale = match &epilogue {
             Epilogue::AddScaled(scale) => Some(place.tensor(scale.clone(), &[outputs])?),
             _ => None,
@@ -154,6 +203,15 @@ impl Linear {
             epilogue,
             scale,
         }))
+    }
+
+    /// Bytes of its weight on the device.
+    pub fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Fused(layer) => layer.weight.bytes(),
+            Self::Plain(layer) => layer.weight.elem_count() * layer.weight.dtype().size_in_bytes(),
+        };
+        bytes as u64
     }
 
     /// x: `[rows, inputs]`. Not for [`Epilogue::AddScaled`].

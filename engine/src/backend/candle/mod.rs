@@ -12,13 +12,15 @@ pub(crate) mod vit;
 pub use device::{open_cuda, open_metal};
 pub use dinotxt::{CandleHead, CandleTower};
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use ndarray::Array2;
 
 use self::convnext::{ConvNext, Level};
 use self::layers::Place;
 use self::vit::Vit;
-use super::{Backbone, Dtype, Run};
+use super::{Backbone, Placement, Residency, Run};
 use crate::Result;
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, FeatureGrid, Features};
@@ -38,19 +40,19 @@ enum Network {
 }
 
 impl CandleBackbone {
-    /// Puts all weights on the device.
+    /// Puts the weights on the device; those of transformer blocks stay in the file where the placement has no room.
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`] where a tensor is missing or broken, [`crate::Error::Tensor`] where the device has no
     /// room, and [`crate::Error::Cancelled`] within one block of the request.
-    pub fn load(weights: &Weights, device: Device, dtype: Dtype, run: &Run<'_>) -> Result<Self> {
-        Self::load_at(weights, Place::new(device, dtype), run)
+    pub fn load(weights: &Arc<Weights>, device: Device, placement: Placement, run: &Run<'_>) -> Result<Self> {
+        Self::load_at(weights, Place::new(device, placement.dtype), placement.budget, run)
     }
 
-    fn load_at(weights: &Weights, place: Place, run: &Run<'_>) -> Result<Self> {
+    fn load_at(weights: &Arc<Weights>, place: Place, budget: u64, run: &Run<'_>) -> Result<Self> {
         let config = weights.config().clone();
         let network = match &config {
-            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place, run)?),
+            ModelConfig::Vit(vit) => Network::Vit(Vit::load(vit, weights, &place, budget, run)?),
             ModelConfig::ConvNext(convnext) => Network::ConvNext(ConvNext::load(convnext, weights, &place, run)?),
         };
         Ok(Self { config, place, network })
@@ -60,6 +62,13 @@ impl CandleBackbone {
 impl Backbone for CandleBackbone {
     fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    fn residency(&self) -> Residency {
+        match &self.network {
+            Network::Vit(vit) => vit.residency(),
+            Network::ConvNext(_) => Residency::Resident,
+        }
     }
 
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
@@ -111,9 +120,13 @@ fn read_matrix(tensor: &Tensor) -> Result<Array2<f32>> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::blocks::{Blocks, Form};
     use super::*;
-    use crate::model::{ConvNextConfig, Ffn, VitConfig};
+    use crate::backend::Dtype;
+    use crate::checkpoint::{CheckpointError, TensorSource};
+    use crate::model::{BlocksConfig, ConvNextConfig, Ffn, VitConfig};
     use crate::{Cancel, Error};
 
     fn pixels(width: usize, height: usize) -> Pixels {
@@ -127,14 +140,17 @@ mod tests {
 
     fn run(config: &ModelConfig, pixels: &Pixels, place: Place) -> Encoded {
         let go_on = Cancel::default();
-        let weights = Weights::random(config, 7);
-        let loaded = CandleBackbone::load_at(&weights, place, &Run::from(&go_on));
+        let weights = Arc::new(Weights::random(config, 7));
+        let loaded = CandleBackbone::load_at(&weights, place, u64::MAX, &Run::from(&go_on));
         let mut backbone = loaded.expect("random weights load");
         backbone.forward(pixels, &[0, 2], &Run::from(&go_on)).expect("the pixels fit")
     }
 
-    fn load(weights: &Weights) -> CandleBackbone {
-        let loaded = CandleBackbone::load(weights, Device::Cpu, Dtype::F32, &Run::from(&Cancel::default()));
+    const F32: Placement = Placement { dtype: Dtype::F32, budget: u64::MAX };
+
+    fn load(config: &ModelConfig, placement: Placement) -> CandleBackbone {
+        let weights = Arc::new(Weights::random(config, 1));
+        let loaded = CandleBackbone::load(&weights, Device::Cpu, placement, &Run::from(&Cancel::default()));
         loaded.expect("random weights load")
     }
 
@@ -203,10 +219,10 @@ mod tests {
     fn loading_tells_its_blocks_and_stops_between_them() {
         let convnext = ConvNextConfig { depths: [1, 2, 1, 1], dims: [24, 40, 64, 72], norm_eps: 1e-6 };
         for config in [vit(Ffn::Mlp { hidden: 64 }), ModelConfig::ConvNext(convnext)] {
-            let weights = Weights::random(&config, 1);
+            let weights = Arc::new(Weights::random(&config, 1));
             let (cancel, told) = (Cancel::default(), RefCell::new(Vec::new()));
             let tell = |done| told.borrow_mut().push(done);
-            let load = |run: &Run<'_>| CandleBackbone::load(&weights, Device::Cpu, Dtype::F32, run).map(drop);
+            let load = |run: &Run<'_>| CandleBackbone::load(&weights, Device::Cpu, F32, run).map(drop);
             load(&Run::watched(&cancel, &tell)).expect("random weights load");
             assert_eq!(told.take(), (0..config.depth()).collect::<Vec<_>>());
             let stop = |done| {
@@ -221,9 +237,73 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_stay_in_the_file_give_the_same() {
+        for ffn in [Ffn::Mlp { hidden: 200 }, Ffn::SwiGlu { hidden: 136 }] {
+            for dtype in [Dtype::F32, Dtype::Bf16] {
+                let load = |budget| load(&vit(ffn), Placement { dtype, budget });
+                // Packed weights are padded: their size is that of the numbers at least.
+                let numbers = 4 * 96 * 96 + 96 * ffn.hidden() * if matches!(ffn, Ffn::SwiGlu { .. }) { 3 } else { 2 };
+                let bytes = 3 * numbers as u64 * if dtype == Dtype::F32 { 4 } else { 2 };
+                let (mut resident, mut streaming) = (load(u64::MAX), load(bytes - 1));
+                assert_eq!((resident.residency(), streaming.residency()), (Residency::Resident, Residency::Streaming));
+                for pixels in [pixels(48, 32), pixels(80, 64)] {
+                    let run = |backbone: &mut CandleBackbone| {
+                        backbone.forward(&pixels, &[2, 0], &Run::from(&Cancel::default()))
+                    };
+                    let expected = run(&mut resident).expect("the pixels fit");
+                    assert_eq!(run(&mut streaming).expect("the pixels fit"), expected, "{ffn:?} {dtype:?}");
+                }
+            }
+        }
+    }
+
+    /// Counts blocks that are read, and fails from one on.
+    struct Watched {
+        weights: Weights,
+        read: AtomicUsize,
+        broken: usize,
+    }
+
+    impl TensorSource for Watched {
+        fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+            if name.ends_with("attn.qkv.weight") && self.read.fetch_add(1, Ordering::SeqCst) >= self.broken {
+                return Err(CheckpointError::Missing { path: "gone".into(), tensor: name.to_owned() });
+            }
+            self.weights.load(name, shape)
+        }
+    }
+
+    #[test]
+    fn streaming_reads_one_block_ahead_and_ends_with_the_visitor() {
+        let ModelConfig::Vit(vit) = vit(Ffn::Mlp { hidden: 64 }) else { panic!("it is a ViT") };
+        let config = BlocksConfig { depth: 8, ..vit.blocks() };
+        let weights = Weights::random(&ModelConfig::Vit(VitConfig { depth: 8, ..vit }), 1);
+        let place = Place::new(Device::Cpu, Dtype::F32);
+        let watched = Arc::new(Watched { weights, read: AtomicUsize::new(0), broken: 6 });
+        let blocks = Blocks::Streaming(Arc::clone(&watched) as Arc<dyn TensorSource>, Form::Unpacked);
+        let read = || watched.read.swap(0, Ordering::SeqCst);
+
+        let mut visited = Vec::new();
+        let stopped = blocks.visit(&config, &place, |index, _| {
+            visited.push(index);
+            if index == 2 { Err(Error::Cancelled) } else { Ok(()) }
+        });
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+        assert_eq!(visited, [0, 1, 2]);
+        assert!((3..=4).contains(&read()), "those visited, and the next one at most");
+
+        let mut visited = Vec::new();
+        let broken = blocks.visit(&config, &place, |index, _| {
+            visited.push(index);
+            Ok(())
+        });
+        assert!(broken.expect_err("the seventh is gone").to_string().contains("blocks.6.attn.qkv.weight"));
+        assert_eq!(visited, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn cancel_stops_the_forward_pass() {
-        let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
-        let mut backbone = load(&weights);
+        let mut backbone = load(&vit(Ffn::Mlp { hidden: 64 }), F32);
         let cancel = Cancel::default();
         cancel.cancel();
         assert!(matches!(backbone.forward(&pixels(32, 32), &[], &Run::from(&cancel)), Err(Error::Cancelled)));
@@ -231,8 +311,7 @@ mod tests {
 
     #[test]
     fn wrong_sizes_and_layers_are_errors() {
-        let weights = Weights::random(&vit(Ffn::Mlp { hidden: 64 }), 1);
-        let mut backbone = load(&weights);
+        let mut backbone = load(&vit(Ffn::Mlp { hidden: 64 }), F32);
         let error = backbone
             .forward(&pixels(33, 32), &[], &Run::from(&Cancel::default()))
             .expect_err("33 is no multiple of 16");

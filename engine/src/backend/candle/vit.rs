@@ -1,15 +1,17 @@
 //! DINOv3 vision transformer (paper: arXiv 2508.10104; reference: `dinov3/models/vision_transformer.py`).
 
+use std::sync::Arc;
+
 use candle_core::{Result as TensorResult, Tensor};
 
-use super::blocks::{Block, Buffers};
+use super::blocks::{Block, Blocks, Buffers};
 use super::layers::{Attention, Buffer, LayerNorm, Linear, Place, load_norm};
 use super::patches;
 use crate::Result;
-use crate::backend::Run;
 use crate::backend::cpu::attention::{AttentionShape, Rope};
 use crate::backend::cpu::linear::Epilogue;
-use crate::checkpoint::Weights;
+use crate::backend::{Residency, Run};
+use crate::checkpoint::{TensorSource, Weights};
 use crate::image::Pixels;
 use crate::model::VitConfig;
 
@@ -21,19 +23,19 @@ pub struct Vit {
     prefix_tokens: Tensor,
     /// `[head_dim / 4]`
     rope_periods: Vec<f32>,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     norm: LayerNorm,
     /// Of CLS and registers, where they have one of their own.
     cls_norm: Option<LayerNorm>,
 }
 
 impl Vit {
-    /// Reads all weights.
+    /// Reads all weights, or leaves those of the blocks in the file where they are more than `budget` bytes.
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`] where a tensor is missing or not as the configuration says;
     /// [`crate::Error::Cancelled`].
-    pub fn load(config: &VitConfig, weights: &Weights, place: &Place, run: &Run<'_>) -> Result<Self> {
+    pub fn load(config: &VitConfig, weights: &Arc<Weights>, place: &Place, budget: u64, run: &Run<'_>) -> Result<Self> {
         let dim = config.dim;
         let embed = weights.load("patch_embed.proj.weight", &[dim, 3, config.patch, config.patch])?;
         let embed_bias = weights.load("patch_embed.proj.bias", &[dim])?;
@@ -41,18 +43,15 @@ impl Vit {
         if config.registers > 0 {
             prefix.extend(weights.load("storage_tokens", &[1, config.registers, dim])?);
         }
-        let norm =
-            |name| -> Result<LayerNorm> { Ok(LayerNorm::new(load_norm(weights, name, dim, config.norm_eps)?, place)?) };
-        let blocks = config.blocks();
-        let block = |index| {
-            run.enter_block(index)?;
-            Block::load(&blocks, weights, place, index)
+        let norm = |name| -> Result<LayerNorm> {
+            Ok(LayerNorm::new(load_norm(weights.as_ref(), name, dim, config.norm_eps)?, place)?)
         };
+        let source = Arc::clone(weights) as Arc<dyn TensorSource>;
         Ok(Self {
             patch_embed: Linear::new(place, embed, embed_bias, None, Epilogue::Bias)?,
             prefix_tokens: place.tensor(prefix, &[config.prefix(), dim])?,
             rope_periods: weights.load("rope_embed.periods", &[config.head_dim() / 4])?,
-            blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
+            blocks: Blocks::load(&config.blocks(), source, place, budget, run)?,
             norm: norm("norm")?,
             cls_norm: config.untied_cls_norm.then(|| norm("cls_norm")).transpose()?,
             config: config.clone(),
@@ -64,9 +63,12 @@ impl Vit {
         &self.config
     }
 
-    /// Its blocks.
-    pub fn blocks(&self) -> &[Block] {
-        &self.blocks
+    /// Hands every block to `visit` in order; see [`Blocks::visit`].
+    ///
+    /// # Errors
+    /// As [`Blocks::visit`].
+    pub fn visit_blocks(&self, place: &Place, visit: impl FnMut(usize, &Block) -> Result<()>) -> Result<()> {
+        self.blocks.visit(&self.config.blocks(), place, visit)
     }
 
     /// CLS, registers and patches before the first block, `[tokens, dim]`.
@@ -90,6 +92,11 @@ impl Vit {
         (shape, rope(&self.rope_periods, rows, cols, prefix))
     }
 
+    /// Where the weights of the blocks are.
+    pub fn residency(&self) -> Residency {
+        self.blocks.residency()
+    }
+
     /// Normalised tokens `[tokens, dim]` after the last block, and after each of `layers` in that order.
     pub fn forward(
         &self,
@@ -104,16 +111,17 @@ impl Vit {
         let mut attention = Attention::new(shape, Some(rope), place)?;
         let mut buffers = Buffers::default();
         let mut taken = vec![None; layers.len()];
-        for (i, block) in self.blocks.iter().enumerate() {
+        self.visit_blocks(place, |i, block| {
             place.enter_block(run, i)?;
-            x = block.forward(x, &mut attention, &mut buffers)?;
+            x = block.forward(x.clone(), &mut attention, &mut buffers)?;
             if layers.contains(&i) {
                 let normalised = self.normalise(&x)?;
                 for (taken, _) in taken.iter_mut().zip(layers).filter(|(_, layer)| **layer == i) {
                     *taken = Some(normalised.clone());
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok((self.normalise(&x)?, taken.into_iter().flatten().collect()))
     }
 

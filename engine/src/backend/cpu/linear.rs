@@ -4,8 +4,10 @@
 use rayon::prelude::*;
 
 use super::math;
+use super::quantised::QuantisedPanels;
 use super::scratch::{Panels, with_scratch};
 use super::tile::{COLS, TileKernel, Work, prefetch, rows_per_task, share, store_row};
+use crate::checkpoint::QuantisedMatrix;
 
 /// Bytes of packed input that one task keeps in the second-level cache, beside a panel of the weight.
 const BYTES_PER_TASK: usize = 1 << 20;
@@ -41,21 +43,60 @@ pub trait PackedWeight: Send + Sync {
     /// # Panics
     /// Where the lengths of the slices are not those of one number of rows, or the epilogue is not what it was packed for.
     fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]);
+
+    /// Memory that it takes.
+    fn bytes(&self) -> usize;
 }
 
 /// `[outputs, inputs]` in panels of [`COLS`] outputs.
-struct Packed<K: TileKernel> {
+struct Packed<K, S> {
     kernel: K,
-    /// Per panel of outputs [`TileKernel::b_len`] elements.
-    panels: Panels<K::B>,
+    panels: S,
     inputs: usize,
     outputs: usize,
     order: Order,
 }
 
+/// Where the panels of a weight come from, each [`TileKernel::b_len`] elements.
+pub trait Store<K: TileKernel>: Send + Sync + 'static {
+    /// Elements that [`panel`](Self::panel) needs to work in. They start zeroed, and nobody else writes to them.
+    fn room(&self, inputs: usize) -> usize;
+
+    /// A panel; call it within [`TileKernel::vectorize`].
+    fn panel<'a>(&'a self, index: usize, inputs: usize, room: &'a mut [K::B]) -> &'a [K::B];
+
+    /// What may be brought into cache before that panel is asked for.
+    fn ahead(&self, index: usize, inputs: usize) -> &[K::B];
+
+    /// Memory that they take.
+    fn bytes(&self) -> usize;
+}
+
+impl<K: TileKernel> Store<K> for Panels<K::B> {
+    fn room(&self, _inputs: usize) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn panel<'a>(&'a self, index: usize, inputs: usize, _room: &'a mut [K::B]) -> &'a [K::B] {
+        <Self as Store<K>>::ahead(self, index, inputs)
+    }
+
+    #[inline(always)]
+    fn ahead(&self, index: usize, inputs: usize) -> &[K::B] {
+        let len = K::b_len(inputs);
+        self.as_slice().get(index * len..(index + 1) * len).unwrap_or_default()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(self.as_slice())
+    }
+}
+
 /// Which rows of the weight a panel's columns are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub enum Order {
+    /// As they are.
     Plain,
     /// Sixteen rows of the first half beside the sixteen of the second half that they are multiplied with.
     Halves,
@@ -67,7 +108,7 @@ impl Order {
     }
 
     /// Panels for that many outputs.
-    fn panels(self, outputs: usize) -> usize {
+    pub fn panels(self, outputs: usize) -> usize {
         match self {
             Self::Plain => outputs.div_ceil(COLS),
             Self::Halves => (outputs / 2).div_ceil(COLS / 2),
@@ -75,7 +116,7 @@ impl Order {
     }
 
     /// Row of the weight at a panel's column; `None` in the padding.
-    fn row(self, outputs: usize, panel: usize, col: usize) -> Option<usize> {
+    pub fn row(self, outputs: usize, panel: usize, col: usize) -> Option<usize> {
         match self {
             Self::Plain => Some(panel * COLS + col).filter(|row| *row < outputs),
             Self::Halves => {
@@ -103,7 +144,23 @@ pub fn pack<K: TileKernel>(kernel: K, weight: &[f32], inputs: usize, epilogue: &
     Box::new(Packed { kernel, panels, inputs, outputs, order })
 }
 
-impl<K: TileKernel> PackedWeight for Packed<K> {
+/// As [`pack`] for a weight that stays quantised.
+pub fn pack_quantised<K: TileKernel>(
+    kernel: K,
+    weight: &QuantisedMatrix,
+    inputs: usize,
+    epilogue: &Epilogue,
+) -> Box<dyn PackedWeight> {
+    let (outputs, order) = (weight.numbers() / inputs, Order::of(epilogue));
+    let panels = QuantisedPanels::new(weight, inputs, outputs, order);
+    Box::new(Packed { kernel, panels, inputs, outputs, order })
+}
+
+impl<K: TileKernel, S: Store<K>> PackedWeight for Packed<K, S> {
+    fn bytes(&self) -> usize {
+        self.panels.bytes()
+    }
+
     fn apply(&self, x: &[f32], norm: Option<&Norm>, bias: &[f32], epilogue: &Epilogue, out: &mut [f32]) {
         let rows = x.len() / self.inputs;
         let width = match self.order {
@@ -120,17 +177,19 @@ impl<K: TileKernel> PackedWeight for Packed<K> {
         tasks.with_max_len(1).for_each(|(x, out)| {
             let a_len = K::a_len(self.inputs);
             let panels = (x.len() / self.inputs).div_ceil(K::ROWS);
+            let mut room = Panels::zeroed(self.panels.room(self.inputs));
+            let room = room.as_mut_slice();
             with_scratch(panels * a_len, self.inputs + K::ROWS * COLS, |a, floats| {
                 let (row, tile) = floats.split_at_mut(self.inputs);
-                self.kernel.vectorize(Rows { weight: self, x, norm, bias, epilogue, a, row, tile, out, width });
+                self.kernel.vectorize(Rows { weight: self, x, norm, bias, epilogue, a, row, tile, room, out, width });
             });
         });
     }
 }
 
 /// Some input rows of one layer, and room to work.
-struct Rows<'a, K: TileKernel> {
-    weight: &'a Packed<K>,
+struct Rows<'a, K: TileKernel, S> {
+    weight: &'a Packed<K, S>,
     /// `[rows, inputs]`
     x: &'a [f32],
     norm: Option<&'a Norm>,
@@ -142,12 +201,14 @@ struct Rows<'a, K: TileKernel> {
     row: &'a mut [f32],
     /// `[ROWS, COLS]`
     tile: &'a mut [f32],
+    /// As [`Store::room`] says.
+    room: &'a mut [K::B],
     /// `[rows, width]`
     out: &'a mut [f32],
     width: usize,
 }
 
-impl<K: TileKernel> Work for Rows<'_, K> {
+impl<K: TileKernel, S: Store<K>> Work for Rows<'_, K, S> {
     #[inline(always)]
     fn run(mut self) {
         self.pack();
@@ -155,7 +216,7 @@ impl<K: TileKernel> Work for Rows<'_, K> {
     }
 }
 
-impl<K: TileKernel> Rows<'_, K> {
+impl<K: TileKernel, S: Store<K>> Rows<'_, K, S> {
     #[inline(always)]
     fn pack(&mut self) {
         let Packed { kernel, inputs, .. } = *self.weight;
@@ -175,9 +236,10 @@ impl<K: TileKernel> Rows<'_, K> {
     #[inline(always)]
     fn multiply(&mut self) {
         let Packed { kernel, inputs, outputs, order, ref panels } = *self.weight;
-        let panels = panels.as_slice().chunks_exact(K::b_len(inputs));
         let tiles = self.a.len() / K::a_len(inputs);
-        for ((index, b), next) in panels.clone().enumerate().zip(panels.skip(1).chain([&[][..]])) {
+        for index in 0..order.panels(outputs) {
+            let b = panels.panel(index, inputs, self.room);
+            let next = panels.ahead(index + 1, inputs);
             let mut bias = [0f32; COLS];
             for (col, bias) in bias.iter_mut().enumerate() {
                 *bias = order.row(outputs, index, col).map_or(0.0, |row| self.bias[row]);

@@ -14,6 +14,7 @@ pub mod depthwise;
 pub mod linear;
 mod math;
 pub mod neighbours;
+mod quantised;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -27,12 +28,16 @@ use self::neighbours::{Disc, Neighbour, PatchFeatures};
 pub use self::scratch::Scratch;
 use self::tile::{Portable, TileKernel};
 use crate::backend::Dtype;
+use crate::checkpoint::QuantisedMatrix;
 use crate::{Cancel, Result};
 
 /// A way to multiply matrices on this processor.
 pub trait Kernels: Send + Sync {
     /// Packs a weight, `[outputs, inputs]` row-major, for a layer that ends in `epilogue`.
     fn pack(&self, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight>;
+
+    /// As [`pack`](Self::pack) for a weight that stays quantised: the same results.
+    fn pack_quantised(&self, weight: &QuantisedMatrix, inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight>;
 
     /// See [`attention::attention`].
     fn attention(
@@ -61,6 +66,10 @@ pub trait Kernels: Send + Sync {
 impl<K: TileKernel> Kernels for K {
     fn pack(&self, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
         linear::pack(*self, weight, inputs, epilogue)
+    }
+
+    fn pack_quantised(&self, weight: &QuantisedMatrix, inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
+        linear::pack_quantised(*self, weight, inputs, epilogue)
     }
 
     fn attention(
@@ -93,6 +102,11 @@ impl Kernels for Rounded {
     fn pack(&self, weight: &[f32], inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
         let rounded: Vec<f32> = weight.iter().map(|value| self.0(*value)).collect();
         Portable.pack(&rounded, inputs, epilogue)
+    }
+
+    /// What is rounded has no scales any more.
+    fn pack_quantised(&self, weight: &QuantisedMatrix, inputs: usize, epilogue: &Epilogue) -> Box<dyn PackedWeight> {
+        self.pack(&weight.to_f32(), inputs, epilogue)
     }
 
     fn attention(

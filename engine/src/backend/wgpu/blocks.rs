@@ -6,11 +6,11 @@ use super::buffers::Region;
 use super::kernels::attention::{self, Sequences};
 use super::kernels::gemm::{self, Epilogue, Rope};
 use super::kernels::norm::{self, Out};
-use super::place::{Place, Residency};
+use super::place::Place;
 use super::recording::Recording;
 use super::weights::{HostLinear, HostNorm, Linear, Norm};
 use crate::Result;
-use crate::backend::Run;
+use crate::backend::{Residency, Run};
 use crate::checkpoint::TensorSource;
 use crate::gpu::GpuError;
 use crate::model::{BlocksConfig, Ffn};
@@ -70,7 +70,8 @@ impl Blocks {
             run.enter_block(resident.len())?;
             let host = HostBlock::load(config, weights.as_ref(), place, resident.len())?;
             bytes += host.bytes();
-            let block = if bytes <= place.budget { host.upload(place) } else { Err(beyond(place.budget, bytes)) };
+            let is_allowed = resident.len() < 2 || bytes <= place.budget;
+            let block = if is_allowed { host.upload(place) } else { Err(beyond(place.budget, bytes)) };
             match block {
                 Ok(block) => resident.push(block),
                 Err(error) => {

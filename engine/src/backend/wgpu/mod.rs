@@ -23,7 +23,6 @@ mod weights;
 use std::sync::Arc;
 
 pub use self::dinotxt::{WgpuHead, WgpuTower};
-pub use self::place::Residency;
 pub use self::probe::{Part, Probe};
 
 use self::buffers::Limits;
@@ -34,7 +33,7 @@ use self::pipelines::Input;
 use self::place::{Output, Place};
 use self::recording::{Recording, Tools};
 use self::vit::Vit;
-use super::{Backbone, Dtype, Run, Trial};
+use super::{Backbone, Dtype, Placement, Residency, Run, Trial};
 use crate::checkpoint::Weights;
 use crate::features::Encoded;
 use crate::gpu::{Gpu, ResidentGrid};
@@ -63,15 +62,6 @@ struct OnDevice {
     tokens: buffers::Region,
     prefix: usize,
     grid: (usize, usize),
-}
-
-/// How a model is put on a device.
-#[derive(Clone, Copy, Debug)]
-pub struct Placement {
-    /// Type of weights and matrix inputs.
-    pub dtype: Dtype,
-    /// Bytes that the weights of the blocks may take on the device; above, they are read from the file block by block.
-    pub budget: u64,
 }
 
 impl WgpuBackbone {
@@ -113,14 +103,6 @@ impl WgpuBackbone {
         if gpu.device.features().contains(wgpu::Features::SHADER_F16) { Dtype::F16 } else { Dtype::F32 }
     }
 
-    /// Where the weights are.
-    pub fn residency(&self) -> Residency {
-        match &self.network {
-            Network::Vit(vit) => vit.residency(),
-            Network::ConvNext(_) => Residency::Resident,
-        }
-    }
-
     fn run(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {
         let gpu = self.place.gpu.clone();
         let mut recording = Recording::new(&gpu, &mut self.tools, run);
@@ -140,6 +122,13 @@ impl WgpuBackbone {
 impl Backbone for WgpuBackbone {
     fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    fn residency(&self) -> Residency {
+        match &self.network {
+            Network::Vit(vit) => vit.residency(),
+            Network::ConvNext(_) => Residency::Resident,
+        }
     }
 
     fn forward(&mut self, pixels: &Pixels, layers: &[usize], run: &Run<'_>) -> Result<Encoded> {

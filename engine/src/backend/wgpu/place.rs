@@ -11,15 +11,6 @@ use crate::Result;
 use crate::gpu::{Gpu, GpuError};
 use crate::image::Pixels;
 
-/// Where the weights of the blocks are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Residency {
-    /// All on the device.
-    Resident,
-    /// In the file; two blocks at a time are on the device.
-    Streaming,
-}
-
 /// The device, and how it is used.
 pub struct Place {
     /// Device and queue.

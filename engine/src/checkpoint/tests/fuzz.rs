@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::files::{self, Plain};
+use super::gguf;
 use crate::checkpoint::open::list;
 use crate::checkpoint::{Weights, pickle};
 
@@ -52,9 +53,9 @@ impl Mutation {
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     for tensor in list(bytes).unwrap_or_default() {
         prop_assert!(tensor.bytes.start <= tensor.bytes.end && tensor.bytes.end <= bytes.len());
-        if let Some(size) = tensor.element.size() {
+        if let Some((together, size)) = tensor.element.block() {
             let elements = tensor.shape.iter().product::<usize>();
-            prop_assert!(elements * size <= bytes.len());
+            prop_assert!(elements / together * size <= bytes.len());
         }
     }
     Ok(())
@@ -67,6 +68,11 @@ proptest! {
     fn any_safetensors(mutation in mutation()) {
         let valid = files::safetensors(&[Plain::new("a.weight", &[2, 3]), Plain::new("b", &[3])]);
         check(&mutation.apply(&valid, 120))?;
+    }
+
+    #[test]
+    fn any_gguf(mutation in mutation()) {
+        check(&mutation.apply(&gguf::small(), 300))?;
     }
 
     #[test]
@@ -89,6 +95,7 @@ proptest! {
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         check(&bytes)?;
         check(&[b"PK\x03\x04", bytes.as_slice()].concat())?;
+        check(&[b"GGUF\x03\0\0\0", bytes.as_slice()].concat())?;
     }
 }
 
@@ -96,15 +103,20 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn any_backbone(mutation in mutation(), torch in any::<bool>()) {
-        let tensors = files::tensors(&Weights::random(&files::tiny_swiglu(), 1));
-        let valid = if torch { files::torch(&tensors) } else { files::safetensors(&tensors) };
+    fn any_backbone(mutation in mutation(), format in 0..3) {
+        let weights = Weights::random(&files::tiny_swiglu(), 1);
+        let valid = match format {
+            0 => files::torch(&files::tensors(&weights)),
+            1 => files::safetensors(&files::tensors(&weights)),
+            _ => gguf::backbone(&weights, &gguf::facts()),
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model");
         let bytes = mutation.apply(&valid, 4000);
         std::fs::write(&path, &bytes).unwrap();
         if let Ok(weights) = Weights::open(&path) {
-            prop_assert!(4 * weights.config().parameters() <= bytes.len());
+            // A number takes two bytes at least in these.
+            prop_assert!(2 * weights.config().parameters() <= bytes.len());
             for (name, shape) in weights.config().tensors() {
                 let _ = weights.load(&name, &shape);
             }

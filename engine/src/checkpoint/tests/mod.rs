@@ -2,6 +2,7 @@
 
 mod files;
 mod fuzz;
+mod gguf;
 mod hostile;
 mod layouts;
 

@@ -13,13 +13,14 @@ mod network;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::network::{Network, Prediction};
 use super::masks::{Masks, WindowMasks};
 use super::{HeadError, HeadWeights, Task, head_device};
 use crate::backend::candle::layers::Place;
 use crate::backend::candle::vit::Vit;
-use crate::backend::{Dtype, OpenDevice, Run};
+use crate::backend::{Dtype, OpenDevice, Placement, Run};
 use crate::checkpoint::Weights;
 use crate::classes::Scores;
 use crate::classes::windows::{Window, cut};
@@ -59,7 +60,7 @@ impl Eomt {
         let refuse =
             |reason: String| HeadError::NotThisHead { path: path.to_path_buf(), task: Task::Segmentation, reason };
         let config = EomtConfig::read(&weights)?;
-        let backbone = Weights::open(path)?;
+        let backbone = Arc::new(Weights::open(path)?);
         let vit = match backbone.config() {
             ModelConfig::Vit(vit) if matches!(vit.ffn, Ffn::Mlp { .. }) => vit,
             // There the layers behind have another activation, too; nothing like it is published.
@@ -86,12 +87,13 @@ impl Eomt {
             ))),
         });
         let is_masked = is_masked.collect::<Result<_, _>>()?;
-        let (name, dtype) = match device {
-            OpenDevice::Candle { name, .. } => (name.clone(), device.dtype(dtype)),
-            OpenDevice::Wgpu(_) => ("cpu".to_owned(), Dtype::F32),
+        let (name, device, dtype) = match device {
+            OpenDevice::Candle { name, .. } => (name.clone(), device.clone(), dtype),
+            OpenDevice::Wgpu(_) => ("cpu".to_owned(), OpenDevice::cpu(), Some(Dtype::F32)),
         };
-        let place = Place::new(head_device(device), dtype);
-        let vit = Vit::load(vit, &backbone, &place, &Run::from(cancel))?;
+        let Placement { dtype, budget } = device.placement(dtype.into());
+        let place = Place::new(head_device(&device), dtype);
+        let vit = Vit::load(vit, &backbone, &place, budget, &Run::from(cancel))?;
         let network = Network::load(&config, is_masked, vit, place, &weights)?;
         let provenance = Provenance {
             model: encoder::stem(path),

@@ -94,7 +94,7 @@ impl Network {
         let mut x = self.vit.embed(pixels, &self.place)?;
         let mut attention = self.attention(grid, 0, None)?;
         let mut buffers = Buffers::default();
-        for (index, block) in self.vit.blocks().iter().enumerate() {
+        self.vit.visit_blocks(&self.place, |index, block| {
             self.place.enter_block(run, index)?;
             if index == self.first_joint {
                 x = Tensor::cat(&[&self.query, &x], 0)?;
@@ -105,8 +105,9 @@ impl Network {
                 // Blocks behind, up to the next that has a mask of its own, keep this one, as transformers does.
                 attention = self.attention(grid, self.query.dim(0)?, Some(self.where_to_look(&masks, grid)?))?;
             }
-            x = block.forward(x, &mut attention, &mut buffers)?;
-        }
+            x = block.forward(x.clone(), &mut attention, &mut buffers)?;
+            Ok(())
+        })?;
         Ok(self.predict(&self.vit.normalise(&x)?, grid)?)
     }
 

@@ -7,10 +7,10 @@ use super::super::buffers::Limits;
 use super::super::kernels::method::Method;
 use super::super::pipelines::Input;
 use super::super::recording::Tools;
-use super::super::{Placement, Residency, WgpuBackbone, check, tune};
+use super::super::{WgpuBackbone, check, tune};
 use super::bench::gpu;
 use crate::analysis::similarity::unit_direction;
-use crate::backend::{Backbone, Dtype, Run};
+use crate::backend::{Backbone, Dtype, Placement, Residency, Run};
 use crate::checkpoint::Weights;
 use crate::features::{Encoded, Patch};
 use crate::gpu::{Combine, Gpu, MapQuery, MapTexture, Pace, ResidentGrid, SimilarityPipeline};
@@ -80,22 +80,17 @@ fn weights_that_stay_in_the_file_give_the_same() {
     for ffn in [Ffn::Mlp { hidden: 200 }, Ffn::SwiGlu { hidden: 136 }] {
         let weights = Arc::new(Weights::random(&ModelConfig::Vit(vit(ffn)), 3));
         let mut resident = load(&gpu, &weights, F32);
-        // Room for two blocks and a half.
+        // Room for two blocks and a half, and for none: two take turns all the same.
         let block = 4 * (4 * 96 * 96 + 3 * 96 * 200) as u64;
-        let mut streaming = load(&gpu, &weights, Placement { budget: 5 * block / 2, ..F32 });
-        assert_eq!((resident.residency(), streaming.residency()), (Residency::Resident, Residency::Streaming));
-        for size in [(48, 32), (80, 64)] {
-            let pixels = pixels(size.0, size.1);
-            assert_eq!(forward(&mut streaming, &pixels), forward(&mut resident, &pixels), "{ffn:?}");
+        for budget in [5 * block / 2, 0] {
+            let mut streaming = load(&gpu, &weights, Placement { budget, ..F32 });
+            assert_eq!((resident.residency(), streaming.residency()), (Residency::Resident, Residency::Streaming));
+            for size in [(48, 32), (80, 64)] {
+                let pixels = pixels(size.0, size.1);
+                assert_eq!(forward(&mut streaming, &pixels), forward(&mut resident, &pixels), "{ffn:?}");
+            }
         }
     }
-}
-
-#[test]
-fn a_model_without_room_for_two_blocks_is_refused() {
-    let placement = Placement { budget: 100_000, ..F32 };
-    let error = try_load(&gpu(), &mlp(), placement).map(drop).expect_err("no room");
-    assert!(error.to_string().contains("100000 bytes"), "{error}");
 }
 
 #[test]
