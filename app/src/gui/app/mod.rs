@@ -334,8 +334,8 @@ impl eframe::App for App {
         let mut canvas_rect = Rect::NOTHING;
         CentralPanel::default().frame(Frame::NONE).show(ui, |ui| {
             canvas_rect = ui.max_rect();
-            self.canvas(ui);
-            status::bar_over_canvas(ui, &self.shared, canvas_rect);
+            let pictures = self.canvas(ui);
+            status::bar_over_canvas(ui, &self.shared, pictures);
         });
         if let Some(offer) = notices::show(&context, &mut self.shared.notices, canvas_rect) {
             self.accept(offer);

@@ -23,7 +23,8 @@ enum Asked {
 }
 
 impl App {
-    pub(super) fn canvas(&mut self, ui: &mut Ui) {
+    /// Shows it; the part of it that pictures have.
+    pub(super) fn canvas(&mut self, ui: &mut Ui) -> Rect {
         let area = ui.max_rect();
         ui.painter().rect_filled(area, 0.0, theme::canvas_colour(ui.ctx().theme()));
         self.shared.canvas.is_layer_hidden = actions::is_held(ui.ctx(), Held::HideOverlay);
@@ -86,6 +87,7 @@ impl App {
         if views.is_empty() {
             self.instead_of_a_picture(ui, area);
         }
+        area
     }
 
     /// The tool's layer, or an empty one that carries the patch grid.

@@ -8,7 +8,7 @@ use dinoscope_engine::features::Patch;
 use dinoscope_engine::retrieval::{Hit, Region};
 use egui::{
     Align, Align2, Color32, FontId, Key, Layout, Rect, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind,
-    TextureHandle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    TextureHandle, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 use egui_material_icons::icons;
 
@@ -21,6 +21,9 @@ use crate::gui::tools::{Handover, ToolKind};
 
 /// Height of the line below a result, in points.
 const CAPTION: f32 = 20.0;
+
+/// Around all results, for the lines around them, in points.
+const MARGIN: f32 = 2.0;
 
 /// Side of an outlined patch at least, in points.
 const LEAST_OUTLINE: f32 = 12.0;
@@ -76,7 +79,7 @@ impl Retrieval {
     fn grid(&mut self, ui: &mut Ui, shared: &mut Shared, queries: &[(PictureId, Option<Region>)], searched: &Searched) {
         let hits = &searched.found.hits;
         let aspect = |hit: &Hit| hit.geometry.picture.0 as f32 / hit.geometry.picture.1.max(1) as f32;
-        let width = ui.available_width() - theme::SCROLL_BAR_WIDTH;
+        let width = ui.available_width() - theme::SCROLL_BAR_WIDTH - 2.0 * MARGIN;
         let (rects, height) = layout::rows(hits.iter().map(aspect), width, self.settings.height, CAPTION);
         let active = shared.documents.active().and_then(|document| document.origin.path());
         let (mut asked, mut in_sight) = (None, Vec::new());
@@ -86,7 +89,8 @@ impl Retrieval {
             scroll = scroll.vertical_scroll_offset(0.0);
         }
         scroll.show_viewport(ui, |ui, viewport| {
-            let (area, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+            let (area, _) = ui.allocate_exact_size(vec2(width, height) + Vec2::splat(2.0 * MARGIN), Sense::hover());
+            let start = area.min.to_vec2() + Vec2::splat(MARGIN);
             // The next screen too, so that the keyboard gets there.
             let near = viewport.expand2(vec2(0.0, viewport.height()));
             for ((hit, rect), rank) in hits.iter().zip(rects).zip(1..) {
@@ -96,7 +100,7 @@ impl Retrieval {
                 in_sight.push(hit.path.clone());
                 let tile =
                     Tile { hit, rank, small: self.thumbnails.of(&hit.path), is_active: active == Some(&hit.path) };
-                let one = tile.show(ui, rect.translate(area.min.to_vec2()));
+                let one = tile.show(ui, rect.translate(start));
                 asked = one.or(asked.take());
             }
         });
