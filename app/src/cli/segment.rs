@@ -38,7 +38,7 @@ Examples:
   dinoscope segment room.jpg --model vitl16 --classes ade20k --mode whole --npy cosines.npy -o out.png
   dinoscope segment cat.jpg --model vitl16 --text 'a cat' --mode whole --background 0.1 -o out.png
   dinoscope segment room.jpg --model vit7b16 --head ade20k --head-weights head.pth -o out.png
-  dinoscope segment room.jpg --head eomt-dinov3-ade-semantic-large-512 -o out.png --json")]
+  dinoscope segment room.jpg --head eomt-folder -o out.png --json")]
 pub struct SegmentArgs {
     /// The picture
     #[arg(value_name = "IMAGE")]

@@ -10,6 +10,15 @@ use crate::classes::ScoreSource;
 use crate::classes::bilinear::Taps;
 use crate::classes::windows::{Window, mean_row};
 
+/// Refuses more classes than labels have room for, the background being one more, and none.
+pub fn check_classes(classes: usize) -> Result<(), String> {
+    let most = usize::from(u16::MAX);
+    if (1..=most).contains(&classes) {
+        return Ok(());
+    }
+    Err(format!("it tells {classes} classes apart, expected 1 to {most}"))
+}
+
 /// What the queries say about a window.
 #[derive(Debug)]
 pub struct Masks {

@@ -4,7 +4,8 @@
 //! Encoded (features of some layers) ─ a head, through candle ─► classes, metres, labels, boxes
 //! ```
 //! A head is a function of what [`crate::backend::Backbone::forward`] gives, so it works behind every backend. Its sizes
-//! are read from its tensors; what they do not tell comes from presets of the published heads.
+//! are read from its tensors; what they do not tell comes from presets of the published heads. [`eomt`] alone brings its
+//! backbone along.
 
 pub mod classifier;
 pub mod depth;

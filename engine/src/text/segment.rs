@@ -35,9 +35,14 @@ pub enum Mode {
     },
 }
 
+/// Side of a window, in pixels, where nothing else is asked for.
+pub const WINDOW: usize = 384;
+/// From one window to the next.
+pub const WINDOW_STRIDE: usize = 192;
+
 impl Default for Mode {
     fn default() -> Self {
-        Self::Slide { side: 384, stride: 192 }
+        Self::Slide { side: WINDOW, stride: WINDOW_STRIDE }
     }
 }
 

@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use dinoscope_engine::backend::OpenDevice;
 use dinoscope_engine::heads::eomt::Eomt;
-use dinoscope_engine::heads::segmentor::{Mode, Preset, Segmentor, SegmentorOptions, predict};
+use dinoscope_engine::heads::segmentor::{
+    Mode, Preset, Segmentor, SegmentorOptions, WHOLE_SIDE, WINDOW, WINDOW_STRIDE, predict,
+};
 use dinoscope_engine::heads::{HeadError, HeadWeights, Task, head_device};
 use dinoscope_engine::text::phrases;
 
@@ -59,12 +61,12 @@ pub fn divide(args: &SegmentArgs, context: &Context) -> Result<Division> {
 
 fn by_segmentor(args: &SegmentArgs, weights: HeadWeights, context: &Context) -> Result<Division> {
     let (mode, options) = (mode(args)?, &context.options);
+    let picture = pictures::read(&args.image)?;
     let device = OpenDevice::open(&options.device, options.dtype, None)?;
     let sha256 = weights.sha256(&context.cancel)?;
     let segmentor = Segmentor::load(weights, Preset::default(), &head_device(&device))?;
     let names = names(args, &segmentor)?;
     let mut encoder = context.load_encoder()?;
-    let picture = pictures::read(&args.image)?;
     let defaults = SegmentorOptions::new(options.normalisation(encoder.normalisation()));
     let options = SegmentorOptions {
         size: options.size.unwrap_or(defaults.size),
@@ -82,20 +84,19 @@ fn by_segmentor(args: &SegmentArgs, weights: HeadWeights, context: &Context) -> 
 
 fn by_eomt(args: &SegmentArgs, path: &Path, context: &Context) -> Result<Division> {
     let common = &context.options;
-    let layout =
-        [args.window, args.stride].iter().any(Option::is_some) || args.mode.is_some() || args.head.layers.is_some();
-    if layout || common.size.is_some() || common.filter().is_some() {
+    let is_cut = [args.window, args.stride].iter().any(Option::is_some) || args.mode.is_some();
+    if is_cut || args.head.layers.is_some() || common.size.is_some() || common.filter().is_some() {
         let reason = "this head says itself how it reads a picture: leave out --size, --resample, --mode, --window, --stride \
                       and --layers";
         return Err(exit::usage(reason.to_owned()));
     }
+    let picture = pictures::read(&args.image)?;
     let device = OpenDevice::open(&common.device, common.dtype, None)?;
     let eomt = Eomt::load(path, &device, common.dtype, &context.cancel)?;
     let names = match &args.classes.list()? {
         Some(names) => checked(names, eomt.path(), eomt.config().names.len())?,
         None => eomt.config().names.clone(),
     };
-    let picture = pictures::read(&args.image)?;
     let scores = watched(context, |progress| Ok(eomt.predict(&picture, &context.cancel, progress)?))?;
     let provenance = eomt.provenance().clone();
     let by = ("head", provenance.weights.clone());
@@ -119,12 +120,9 @@ fn checked(names: &[String], path: &Path, classes: usize) -> Result<Vec<String>>
 }
 
 fn mode(args: &SegmentArgs) -> Result<Mode> {
-    let mode = match (args.mode, Mode::default(), Mode::WHOLE) {
-        (Some(ModeChoice::Whole), _, Mode::Whole { side }) => Mode::Whole { side: args.window.unwrap_or(side) },
-        (_, Mode::Slide { side, stride }, _) => {
-            Mode::Slide { side: args.window.unwrap_or(side), stride: args.stride.unwrap_or(stride) }
-        }
-        (_, mode, _) => mode,
+    let mode = match args.mode {
+        Some(ModeChoice::Whole) => Mode::Whole { side: args.window.unwrap_or(WHOLE_SIDE) },
+        _ => Mode::Slide { side: args.window.unwrap_or(WINDOW), stride: args.stride.unwrap_or(WINDOW_STRIDE) },
     };
     mode.check().map_err(|error| exit::usage(error.to_string()))?;
     Ok(mode)

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
-use dinoscope_engine::text::segment::{Mode, PatchSource, segment};
+use dinoscope_engine::text::segment::{Mode, PatchSource, WINDOW, WINDOW_STRIDE, segment};
 use dinoscope_engine::text::{TextError, phrases};
 
 use super::{Division, ModeChoice, SegmentArgs};
@@ -48,8 +48,7 @@ fn mode(args: &SegmentArgs) -> Result<Mode> {
     if args.mode == Some(ModeChoice::Whole) {
         return Ok(Mode::Whole);
     }
-    let Mode::Slide { side, stride } = Mode::default() else { return Ok(Mode::Whole) };
-    let (side, stride) = (args.window.unwrap_or(side), args.stride.unwrap_or(stride));
+    let (side, stride) = (args.window.unwrap_or(WINDOW), args.stride.unwrap_or(WINDOW_STRIDE));
     if (1..=side).contains(&stride) {
         return Ok(Mode::Slide { side, stride });
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::heads::masks::check_classes;
 use crate::heads::{HeadError, HeadWeights, Task};
 use crate::image::Filter;
 
@@ -106,9 +107,7 @@ impl EomtConfig {
             rows.filter(|&rows| rows > 0).ok_or_else(|| format!("it has no tensor `{name}`"))
         };
         let classes = rows("class_predictor.weight")? - 1;
-        if classes == 0 {
-            return Err("it tells no classes apart".to_owned());
-        }
+        check_classes(classes)?;
         let name = |class| model.id2label.get(&class).cloned().unwrap_or_else(|| format!("class {class}"));
         Ok(Self {
             side,

@@ -1,6 +1,7 @@
 //! Sizes of a segmentor: from its tensors, the rest from presets.
 
 use super::deformable::DeformableConfig;
+use crate::heads::masks::check_classes;
 use crate::heads::{HeadError, HeadWeights, Task, recognise};
 use crate::model::ModelConfig;
 
@@ -94,21 +95,16 @@ impl SegmentorConfig {
         const ADAPTER: &str = "segmentation_model.0";
         const PIXELS: &str = "segmentation_model.1.pixel_decoder";
         const DECODER: &str = "segmentation_model.1.predictor";
-        let size = |part: &str, name: &str| -> Result<usize, String> {
+        let axis = |part: &str, name: &str, axis: usize| -> Result<usize, String> {
             let name = format!("{part}.{name}");
             let shape = weights.shape(&name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
-            let rows = shape.first().copied().filter(|&rows| (1..=MAX_SIZE).contains(&rows));
-            rows.ok_or_else(|| format!("its tensor `{name}` has shape {shape:?}"))
+            let len = shape.get(axis).copied().filter(|&len| (1..=MAX_SIZE).contains(&len));
+            len.ok_or_else(|| format!("its tensor `{name}` has shape {shape:?}"))
         };
-        let width = |part: &str, name: &str| -> Result<usize, String> {
-            let name = format!("{part}.{name}");
-            let shape = weights.shape(&name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
-            let columns = shape.get(1).copied().filter(|&columns| (1..=MAX_SIZE).contains(&columns));
-            columns.ok_or_else(|| format!("its tensor `{name}` has shape {shape:?}"))
-        };
+        let rows = |part: &str, name: &str| axis(part, name, 0);
         let deformable = |part: &str, attention: &str, dim: usize, levels: usize| -> Result<DeformableConfig, String> {
-            let places = size(part, &format!("{attention}.attention_weights.weight"))?;
-            let inner = size(part, &format!("{attention}.value_proj.weight"))?;
+            let places = rows(part, &format!("{attention}.attention_weights.weight"))?;
+            let inner = rows(part, &format!("{attention}.value_proj.weight"))?;
             let per_head = levels * preset.points;
             let heads = places.checked_div(per_head).filter(|heads| heads * per_head == places && *heads > 0);
             match heads.filter(|&heads| inner.is_multiple_of(heads)) {
@@ -119,7 +115,7 @@ impl SegmentorConfig {
             }
         };
 
-        let dim = width(ADAPTER, "level_embed")?;
+        let dim = axis(ADAPTER, "level_embed", 1)?;
         let first = "interactions.0.extractor";
         let list = format!("{ADAPTER}.interactions");
         let interactions = weights.count(&list, "extractor.query_norm.weight");
@@ -129,35 +125,33 @@ impl SegmentorConfig {
         let extra = |index| weights.count(&format!("{list}.{index}.extra_extractors"), "query_norm.weight");
         let adapter = AdapterConfig {
             dim,
-            prior_channels: size(ADAPTER, "spm.stem.0.weight")?,
+            prior_channels: rows(ADAPTER, "spm.stem.0.weight")?,
             extra_extractors: (0..interactions).map(extra).collect(),
-            ffn: size(ADAPTER, &format!("{first}.ffn.fc1.weight"))?,
+            ffn: rows(ADAPTER, &format!("{first}.ffn.fc1.weight"))?,
             deformable: deformable(ADAPTER, &format!("{first}.attn"), dim, 1)?,
         };
-        let hidden = width(DECODER, "query_feat.weight")?;
+        let hidden = axis(DECODER, "query_feat.weight", 1)?;
         if !hidden.is_multiple_of(32) || !hidden.is_multiple_of(preset.heads) {
             return Err(format!("its width {hidden} does not divide into 32 groups and {} heads", preset.heads));
         }
         let encoder_layer = "encoder.encoder.layers.0";
         let pixel_decoder = PixelDecoderConfig {
             hidden,
-            mask_dim: size(PIXELS, "mask_feature.weight")?,
+            mask_dim: rows(PIXELS, "mask_feature.weight")?,
             layers: weights.count(&format!("{PIXELS}.encoder.encoder.layers"), "linear1.weight"),
-            ffn: size(PIXELS, &format!("{encoder_layer}.linear1.weight"))?,
+            ffn: rows(PIXELS, &format!("{encoder_layer}.linear1.weight"))?,
             deformable: deformable(PIXELS, &format!("{encoder_layer}.self_attn"), hidden, 3)?,
         };
         let cross_attention = format!("{DECODER}.transformer_cross_attention_layers");
         let decoder = DecoderConfig {
             hidden,
-            queries: size(DECODER, "query_feat.weight")?,
-            classes: size(DECODER, "class_embed.weight")? - 1,
+            queries: rows(DECODER, "query_feat.weight")?,
+            classes: rows(DECODER, "class_embed.weight")? - 1,
             layers: weights.count(&cross_attention, "multihead_attn.in_proj_weight"),
             heads: preset.heads,
-            ffn: size(DECODER, "transformer_ffn_layers.0.linear1.weight")?,
+            ffn: rows(DECODER, "transformer_ffn_layers.0.linear1.weight")?,
         };
-        if decoder.classes == 0 {
-            return Err("it tells no classes apart".to_owned());
-        }
+        check_classes(decoder.classes)?;
         Ok(Self { adapter, pixel_decoder, decoder })
     }
 }
@@ -165,6 +159,11 @@ impl SegmentorConfig {
 /// What a file holds in a segmentor's place, and where it belongs.
 fn other_kind(weights: &HeadWeights) -> Option<String> {
     let names: Vec<&str> = weights.names().collect();
+    if names.iter().any(|name| name.starts_with("network.encoder.backbone.")) {
+        let what = "it is EoMT's own file, which holds differences from DINOv3's weights: convert it by transformers' \
+                    convert_eomt_dinov3_to_hf, and give the folder";
+        return Some(what.to_owned());
+    }
     let is_segmentor = names.iter().any(|name| name.starts_with("segmentation_model."));
     if !is_segmentor && names.iter().any(|name| name.ends_with("patch_embed.proj.weight")) {
         return Some("it is a backbone, give it by --weights".to_owned());

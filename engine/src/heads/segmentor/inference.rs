@@ -28,16 +28,22 @@ pub enum Mode {
     },
 }
 
+/// Side of a window as the segmentor is published, and of a picture's short side.
+pub const WINDOW: usize = 896;
+/// From one window to the next, as the segmentor is published.
+pub const WINDOW_STRIDE: usize = 596;
+/// Side of the square that the reference makes of a whole picture.
+pub const WHOLE_SIDE: usize = 512;
+
 impl Default for Mode {
-    /// As the segmentor is published.
     fn default() -> Self {
-        Self::Slide { side: 896, stride: 596 }
+        Self::Slide { side: WINDOW, stride: WINDOW_STRIDE }
     }
 }
 
 impl Mode {
     /// The whole picture as the reference brings it to the model.
-    pub const WHOLE: Self = Self::Whole { side: 512 };
+    pub const WHOLE: Self = Self::Whole { side: WHOLE_SIDE };
 
     /// Refuses windows that do not cover a picture.
     ///
@@ -70,7 +76,7 @@ pub struct SegmentorOptions {
 impl SegmentorOptions {
     /// The reference's, for weights that expect `normalisation`.
     pub fn new(normalisation: Normalisation) -> Self {
-        let size = SizeRule::ShortSide(896);
+        let size = SizeRule::ShortSide(WINDOW);
         Self { size, filter: Filter::Bilinear, normalisation, mode: Mode::default(), layers: None }
     }
 
@@ -165,7 +171,7 @@ mod tests {
         let sizes =
             [((640, 480), (1195, 896)), ((480, 640), (896, 1195)), ((7, 7), (896, 896)), ((896, 3000), (896, 3000))];
         for (picture, expected) in sizes {
-            assert_eq!(short_side(896, picture), expected, "{picture:?}");
+            assert_eq!(short_side(WINDOW, picture), expected, "{picture:?}");
         }
         // 64 · 75 / 42 = 114.29, 10 · 5 / 4 = 12.5
         assert_eq!(short_side(64, (75, 42)), (114, 64));

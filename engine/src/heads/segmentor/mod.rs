@@ -32,8 +32,9 @@ use crate::features::{Encoded, Features};
 use crate::image::Pixels;
 use crate::model::ModelConfig;
 
-pub use config::{Preset, SegmentorConfig, published_layers};
-pub use inference::{Mode, SegmentorOptions, predict};
+pub use config::{AdapterConfig, DecoderConfig, PixelDecoderConfig, Preset, SegmentorConfig, published_layers};
+pub use deformable::DeformableConfig;
+pub use inference::{Mode, SegmentorOptions, WHOLE_SIDE, WINDOW, WINDOW_STRIDE, predict};
 
 /// Sides of the input are multiples of it: the coarsest map is at 1/32 of the picture.
 const STRIDE: usize = 32;

@@ -77,8 +77,7 @@ fn every_stage_is_the_references() {
     for name in names {
         assert_eq!(got[name].dims(), expected[name].dims(), "{name}");
         let error = relative_error(&got[name], &expected[name]);
-        // NaN counts as wrong.
-        if !(error <= 1e-4) {
+        if error.is_nan() || error > 1e-4 {
             wrong.push(format!("{name}: {error:.2e}"));
         }
     }
@@ -129,6 +128,18 @@ fn without(part: &str) -> String {
     candle_core::safetensors::save(&tensors.expect("they are there"), &path).expect("it is written");
     let half = HeadWeights::open(&path).expect("a checkpoint");
     Segmentor::load(half, Preset::default(), &Device::Cpu).map(drop).expect_err("it is not whole").to_string()
+}
+
+#[test]
+fn differences_from_other_weights_are_no_head() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pytorch_model.safetensors");
+    let one = Tensor::zeros((1, 1), candle_core::DType::F32, &Device::Cpu).expect("a tensor");
+    let tensors = Tensors::from([("network.encoder.backbone.norm.weight".to_owned(), one)]);
+    candle_core::safetensors::save(&tensors, &path).expect("it is written");
+    let weights = HeadWeights::open(&path).expect("a checkpoint");
+    let message = Segmentor::load(weights, Preset::default(), &Device::Cpu).map(drop).expect_err("no head").to_string();
+    assert!(message.contains("differences from DINOv3's weights"), "{message}");
 }
 
 #[test]
