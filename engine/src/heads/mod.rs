@@ -8,6 +8,7 @@
 //! backbone along.
 
 pub mod classifier;
+mod conv;
 pub mod depth;
 pub mod detector;
 pub mod eomt;

@@ -2,13 +2,12 @@
 //! <https://arxiv.org/abs/2103.13413>; reference: `dinov3/eval/depth/models/dpt_head.py`).
 
 use candle_core::{Device, Result as TensorResult, Tensor};
-use candle_nn::{
-    BatchNorm, Conv2d, Conv2dConfig, Linear, Module, ModuleT, VarBuilder, batch_norm, conv2d, conv2d_no_bias, linear,
-};
+use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Linear, Module, ModuleT, VarBuilder, batch_norm, conv2d, linear};
 
 use crate::Result;
 use crate::backend::Run;
 use crate::features::Features;
+use crate::heads::conv::Conv3;
 use crate::heads::{HeadError, HeadWeights, Task};
 
 /// Layers of a backbone that are read.
@@ -83,10 +82,10 @@ pub(super) struct Dpt {
     device: Device,
     reassemble: Vec<Reassemble>,
     /// One for each layer, to as many channels.
-    convs: Vec<Conv2d>,
+    convs: Vec<Conv3>,
     fusion: Vec<Fusion>,
-    project: Option<Conv2d>,
-    depth: [Conv2d; 3],
+    project: Option<Conv3>,
+    depth: DepthLayers,
 }
 
 impl Dpt {
@@ -98,27 +97,27 @@ impl Dpt {
 
     fn new(config: &DptConfig, vb: &VarBuilder<'_>) -> TensorResult<Self> {
         let &DptConfig { maps, channels, hidden, outputs, .. } = config;
-        let (head, same) = (vb.pp("conv_depth.head"), padded(1));
+        let head = vb.pp("conv_depth.head");
         Ok(Self {
             device: vb.device().clone(),
             reassemble: (0..STAGES)
                 .map(|stage| Reassemble::new(stage, config, &vb.pp("reassemble_blocks")))
                 .collect::<TensorResult<_>>()?,
             convs: (0..STAGES)
-                .map(|stage| conv2d_no_bias(maps[stage], channels, 3, same, vb.pp(format!("convs.{stage}.conv"))))
+                .map(|stage| Conv3::new(maps[stage], channels, false, vb.pp(format!("convs.{stage}.conv"))))
                 .collect::<TensorResult<_>>()?,
             fusion: (0..STAGES)
                 .map(|stage| Fusion::new(stage > 0, config, &vb.pp(format!("fusion_blocks.{stage}"))))
                 .collect::<TensorResult<_>>()?,
             project: config
                 .has_projection
-                .then(|| conv2d(channels, channels, 3, same, vb.pp("project.conv")))
+                .then(|| Conv3::new(channels, channels, true, vb.pp("project.conv")))
                 .transpose()?,
-            depth: [
-                conv2d(channels, channels / 2, 3, same, head.pp("0"))?,
-                conv2d(channels / 2, hidden, 3, same, head.pp("2"))?,
-                conv2d(hidden, outputs, 1, Conv2dConfig::default(), head.pp("4"))?,
-            ],
+            depth: DepthLayers {
+                coarse: Conv3::new(channels, channels / 2, true, head.pp("0"))?,
+                fine: Conv3::new(channels / 2, hidden, true, head.pp("2"))?,
+                logits: conv2d(hidden, outputs, 1, Conv2dConfig::default(), head.pp("4"))?,
+            },
         })
     }
 
@@ -151,14 +150,22 @@ impl Dpt {
     /// What [`Dpt::logits`] reads, `[1, hidden, rows, cols]`, twice as fine.
     pub(super) fn hidden(&self, fused: &Tensor, run: &Run<'_>) -> Result<Tensor> {
         run.enter_block(2 * STAGES)?;
-        let [first, second, _] = &self.depth;
-        Ok(second.forward(&twice(&first.forward(fused)?)?)?.relu()?)
+        let DepthLayers { coarse, fine, .. } = &self.depth;
+        Ok(fine.forward(&twice(&coarse.forward(fused)?)?)?.relu()?)
     }
 
     /// `[1, outputs, rows, cols]`, each pixel by itself.
     pub(super) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(self.depth[2].forward(hidden)?)
+        Ok(self.depth.logits.forward(hidden)?)
     }
+}
+
+/// From the fused map to logits.
+struct DepthLayers {
+    coarse: Conv3,
+    /// After the map was enlarged.
+    fine: Conv3,
+    logits: Conv2d,
 }
 
 /// Features of one layer become a map.
@@ -195,7 +202,13 @@ impl Reassemble {
                 0 => Resize::Enlarge(Enlarge::new(map, 4, &resize())?),
                 1 => Resize::Enlarge(Enlarge::new(map, 2, &resize())?),
                 2 => Resize::Keep,
-                _ => Resize::Halve(conv2d(map, map, 3, Conv2dConfig { stride: 2, ..padded(1) }, resize())?),
+                _ => Resize::Halve(conv2d(
+                    map,
+                    map,
+                    3,
+                    Conv2dConfig { stride: 2, padding: 1, ..Conv2dConfig::default() },
+                    resize(),
+                )?),
             },
         })
     }
@@ -284,24 +297,20 @@ impl Fusion {
 }
 
 struct ResidualUnit {
-    conv1: Conv2d,
-    conv2: Conv2d,
+    conv1: Conv3,
+    conv2: Conv3,
 }
 
 impl ResidualUnit {
     fn new(config: &DptConfig, vb: &VarBuilder<'_>) -> TensorResult<Self> {
-        let make = if config.has_unit_bias { conv2d } else { conv2d_no_bias };
-        let conv = |name: &str| make(config.channels, config.channels, 3, padded(1), vb.pp(name).pp("conv"));
+        let &DptConfig { channels, has_unit_bias, .. } = config;
+        let conv = |name: &str| Conv3::new(channels, channels, has_unit_bias, vb.pp(name).pp("conv"));
         Ok(Self { conv1: conv("conv1")?, conv2: conv("conv2")? })
     }
 
     fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
         x + self.conv2.forward(&self.conv1.forward(&x.relu()?)?.relu()?)?
     }
-}
-
-fn padded(padding: usize) -> Conv2dConfig {
-    Conv2dConfig { padding, ..Conv2dConfig::default() }
 }
 
 /// Corners stay where they are.
