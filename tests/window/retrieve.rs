@@ -211,7 +211,7 @@ fn several_pictures_are_searched_for_and_a_result_is_matched() {
     let mut first: Vec<&str> = both[..2].iter().map(|(name, _)| name.as_str()).collect();
     first.sort_unstable();
     assert_eq!(first, ["chelsea.png", "coffee.png"]);
-    assert!(both[0].1 < "1.000".to_owned(), "like each, and the same as none: {both:?}");
+    assert!(*both[0].1 < *"1.000", "like each, and the same as none: {both:?}");
     window.get_by_role_and_label(Role::CheckBox, "coffee.png").click();
     wait_until(&mut window, "one", |window| window.query_by_label("Like chelsea.png").is_some());
 

@@ -113,7 +113,7 @@ impl Blocks {
                 scope.spawn(move || {
                     let load = |index| Block::load(config, weights.as_ref(), place, index, *form);
                     // It hangs up when it wants no more.
-                    let _ = (0..config.depth).try_for_each(|index| sender.send(load(index)));
+                    let _ = (0..config.depth).try_for_each(|index| sender.send(load(index)).map_err(drop));
                 });
                 blocks.into_iter().enumerate().try_for_each(|(index, block)| visit(index, &block?))
             }),
