@@ -82,6 +82,6 @@ fn bench_says_where_the_weights_are() {
     work.run_small(&["models", "quantize", "demo", "-o", "8.gguf"]).succeeded();
     // 5.3 million weights in blocks.
     let within = |bytes: &str| bench(&["--weights", "8.gguf", "--weight-bytes", bytes]);
-    let places = ["30000000", "10000000", "5000000"].map(|bytes| within(bytes));
+    let places = ["30000000", "10000000", "5000000"].map(within);
     assert_eq!(places, ["resident", "quantised", "streaming"]);
 }

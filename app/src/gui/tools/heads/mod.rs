@@ -139,18 +139,21 @@ impl<H: Head> Tool for HeadTool<H> {
             missing::show(ui, shared, H::TASK, folder);
             return;
         }
-        if let Some(Problem::Failed(sentence)) = &problem {
-            if controls::problem(ui, sentence) {
-                self.asking.retry();
+        // In a part of its own, so that what comes later keeps its identity, and the keyboard, when this changes.
+        ui.vertical(|ui| {
+            if let Some(Problem::Failed(sentence)) = &problem {
+                if controls::problem(ui, sentence) {
+                    self.asking.retry();
+                }
+                missing::offer_model(ui, shared, H::TASK);
+                return;
             }
-            missing::offer_model(ui, shared, H::TASK);
-        } else {
             let reading = shared.documents.active_id().and_then(|picture| self.asking.of(picture)).cloned();
             if reading.is_none() {
                 ui.weak(self.head.invitation());
             }
             self.head.panel(ui, reading.as_deref());
-        }
+        });
         // What is folded may mend what has failed.
         controls::section(ui, "More", |ui| {
             self.head.more(ui);
