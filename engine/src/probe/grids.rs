@@ -1,4 +1,4 @@
-//! Features of all patches of the pictures of a dataset, kept in a folder: what was extracted is not extracted again.
+//! Features of all patches of many pictures, kept in a folder: what was extracted is not extracted again.
 //!
 //! `patches.f16` has them one after the other, `patches.jsonl` says whose they are and where they lie.
 
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use memmap2::Mmap;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    fn patches(&self) -> usize {
+    /// How many patches there are.
+    pub fn patches(&self) -> usize {
         self.geometry.grid.0.saturating_mul(self.geometry.grid.1)
     }
 }
@@ -43,17 +45,40 @@ impl GridStore {
     ///
     /// # Errors
     /// [`Error::Io`]
-    pub fn open(folder: &Path, dim: usize) -> Result<Self> {
+    pub fn open(folder: &Path, dim: usize, access: Access) -> Result<Self> {
         let files = [folder.join("patches.f16"), folder.join("patches.jsonl")];
         let bytes_of = |grid: &Grid| (grid.patches() as u64).saturating_mul(2 * dim as u64);
-        let records = Records::open(files, Access::Append, bytes_of)?;
+        let records = Records::open(files, access, bytes_of)?;
         let places = records.lines().iter().map(|grid| grid.picture.clone()).zip(0..).collect();
         Ok(Self { records, dim, places })
     }
 
-    /// Whose patches there are.
-    pub fn keys(&self) -> impl Iterator<Item = &PictureKey> {
-        self.places.keys()
+    /// The pictures, in the order they were added.
+    pub fn grids(&self) -> &[Grid] {
+        self.records.lines()
+    }
+
+    /// Numbers of a patch.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Whether a picture's patches are there.
+    pub fn has(&self, key: &PictureKey) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// How a picture's patches lie over it, where they are there.
+    pub fn geometry(&self, key: &PictureKey) -> Option<&Geometry> {
+        self.places.get(key).map(|&place| &self.grids()[place].geometry)
+    }
+
+    /// All patches, to be read without copies.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn map(&self) -> Result<GridMap<'_>> {
+        Ok(GridMap { records: &self.records, bytes: self.records.map()? })
     }
 
     /// A picture's patches, where they are there.
@@ -87,6 +112,20 @@ impl GridStore {
     }
 }
 
+/// All patches of a [`GridStore`].
+pub struct GridMap<'a> {
+    records: &'a Records<Grid>,
+    bytes: Mmap,
+}
+
+impl GridMap<'_> {
+    /// The patches of the picture at that place, `[patches, dim]`.
+    pub fn patches(&self, place: usize) -> &[f16] {
+        let range = self.records.range(place..place + 1);
+        bytemuck::cast_slice(&self.bytes[range.start as usize..range.end as usize])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,11 +137,11 @@ mod tests {
         let data = Array2::from_shape_fn((6, 4), |(row, col)| row as f32 - 0.5 * col as f32);
         let grid = FeatureGrid { rows: 2, cols: 3, data };
         let geometry = Geometry { picture: (48, 32), covered: (48, 32), grid: (2, 3) };
-        let mut store = GridStore::open(folder.path(), 4).unwrap();
+        let mut store = GridStore::open(folder.path(), 4, Access::Append).unwrap();
         store.push(key(1), &grid, &geometry).unwrap();
         let huge = FeatureGrid { data: &grid.data * 1e6, ..grid.clone() };
         assert!(store.push(key(2), &huge, &geometry).is_err(), "it would come back as infinity");
-        let mut later = GridStore::open(folder.path(), 4).unwrap();
+        let mut later = GridStore::open(folder.path(), 4, Access::Append).unwrap();
         assert_eq!(later.get(&key(1)).unwrap(), Some((grid, geometry)));
         assert_eq!(later.get(&key(2)).unwrap(), None);
     }

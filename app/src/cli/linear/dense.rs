@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::features::{FeatureGrid, Geometry};
+use dinoscope_engine::output::records::Access;
 use dinoscope_engine::probe::dense::{
     Bins, DepthError, judge_classes, patch_classes, patch_depths, read_depths, read_labels,
 };
@@ -168,7 +169,7 @@ impl<'a> Extraction<'a> {
         let provenance = encoder.provenance();
         let preprocessing = context.options.preprocessing(encoder.normalisation());
         let how = format!("patches {} {} {preprocessing:?}", provenance.weights, provenance.dtype);
-        let store = GridStore::open(&args.dataset.cache_folder(&how)?, encoder.config().dim())?;
+        let store = GridStore::open(&args.dataset.cache_folder(&how)?, encoder.config().dim(), Access::Append)?;
         let prepare = Prepare::with(preprocessing, &encoder);
         Ok(Self { encoder, prepare, store, target, context })
     }
@@ -181,7 +182,7 @@ impl<'a> Extraction<'a> {
         mut take: impl FnMut(&FeatureGrid, &Geometry, &Pixels) -> Result<T> + Send,
     ) -> Result<pictures::Outcome<T>> {
         let Self { encoder, prepare, store, target, context } = self;
-        let kept: HashSet<PictureKey> = store.keys().cloned().collect();
+        let kept: HashSet<PictureKey> = store.grids().iter().map(|grid| grid.picture.clone()).collect();
         pictures::for_each_read(
             &part.inputs,
             context,

@@ -8,6 +8,7 @@ mod matching;
 mod pca;
 mod probe;
 mod retrieval;
+mod settling;
 mod similarity;
 mod tracking;
 mod words;

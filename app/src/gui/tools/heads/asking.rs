@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dinoscope_engine::dispatch::{
     Command, Event, HeadOptions, HeadReading, HeadRequest, ModelChoice, Outcome, PictureId, RequestId,
@@ -11,8 +10,9 @@ use dinoscope_engine::dispatch::{
 use egui::Ui;
 
 use crate::gui::shared::Shared;
+use crate::gui::tools::settling::Settling;
 
-/// How long a question must stay the same before it is asked: nobody wants the answers on the way of a slider.
+/// How long a question must stay the same before it is asked.
 const DELAY_SECS: f64 = 0.3;
 
 /// Pictures whose answer is kept.
@@ -43,8 +43,7 @@ pub enum Problem {
 /// Questions and answers.
 #[derive(Default)]
 pub struct Asking {
-    /// What is to be asked, and since when it is the same.
-    waiting: Option<(Question, f64)>,
+    waiting: Settling<Question>,
     running: Option<(RequestId, Question)>,
     failed: Option<(Question, Problem)>,
     known: VecDeque<(Question, Arc<HeadReading>)>,
@@ -73,7 +72,7 @@ impl Asking {
 
     /// Stops what runs; it is asked again when the tool is used.
     pub fn stop(&mut self, shared: &Shared) {
-        self.waiting = None;
+        self.waiting.clear();
         if let Some((id, _)) = self.running.take() {
             shared.cancel(id);
         }
@@ -83,7 +82,8 @@ impl Asking {
     pub fn ask(&mut self, ui: &Ui, shared: &mut Shared, question: Question) {
         let is = |asked: &Question| *asked == question;
         if self.known.iter().any(|(asked, _)| is(asked)) {
-            (self.waiting, self.failed) = (None, None);
+            self.waiting.clear();
+            self.failed = None;
             return;
         }
         // A missing file is missing for every picture and size.
@@ -96,15 +96,7 @@ impl Asking {
         {
             return;
         }
-        let now_secs = ui.input(|input| input.time);
-        let since_secs = match &self.waiting {
-            Some((asked, since_secs)) if is(asked) => *since_secs,
-            _ => now_secs,
-        };
-        let left_secs = DELAY_SECS - (now_secs - since_secs);
-        if left_secs > 0.0 {
-            self.waiting = Some((question, since_secs));
-            ui.ctx().request_repaint_after(Duration::from_secs_f64(left_secs));
+        if !self.waiting.is_settled(ui, &question, DELAY_SECS) {
             return;
         }
         let Some(pixels) = shared.pixels(question.picture) else { return };
@@ -117,7 +109,8 @@ impl Asking {
         };
         let label = format!("reading {}", question.options.task().name());
         let id = shared.send(Command::ReadHead(Box::new(request)), label);
-        (self.waiting, self.failed) = (None, None);
+        self.waiting.clear();
+        self.failed = None;
         self.running = Some((id, question));
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dinoscope_engine::dispatch::{
     Command, Detail, Event, LabelRequest, Outcome, PictureId, RequestId, SegmentRequest, Segmented, WordsRequest,
@@ -14,8 +13,9 @@ use egui::Ui;
 use super::settings::{Coverage, TemplateSet};
 use crate::gui::shared::Shared;
 use crate::gui::tools::division::Division;
+use crate::gui::tools::settling::Settling;
 
-/// How long a question must stay the same before it is asked: nobody wants the answer to half a word.
+/// How long a question must stay the same before it is asked.
 const DELAY_SECS: f64 = 0.45;
 
 /// Pictures whose division is kept.
@@ -53,8 +53,7 @@ pub struct Known {
 /// Questions and answers.
 #[derive(Default)]
 pub struct Asking {
-    /// What is to be asked, and since when it is the same.
-    waiting: Option<(Question, f64)>,
+    waiting: Settling<Question>,
     running: Option<(RequestId, Question)>,
     labelling: Option<RequestId>,
     failed: Option<(Question, String)>,
@@ -84,7 +83,7 @@ impl Asking {
 
     /// Nothing is asked any more.
     pub fn stop(&mut self, shared: &Shared) {
-        self.waiting = None;
+        self.waiting.clear();
         self.failed = None;
         self.known.clear();
         if let Some((id, _)) = self.running.take() {
@@ -109,15 +108,7 @@ impl Asking {
         {
             return;
         }
-        let now_secs = ui.input(|input| input.time);
-        let since_secs = match &self.waiting {
-            Some((asked, since_secs)) if is(asked) => *since_secs,
-            _ => now_secs,
-        };
-        let left_secs = DELAY_SECS - (now_secs - since_secs);
-        if left_secs > 0.0 {
-            self.waiting = Some((question, since_secs));
-            ui.ctx().request_repaint_after(Duration::from_secs_f64(left_secs));
+        if !self.waiting.is_settled(ui, &question, DELAY_SECS) {
             return;
         }
         let Some(pixels) = shared.pixels(question.picture) else { return };
@@ -133,7 +124,8 @@ impl Asking {
             detail: Detail::Screen,
         };
         let id = shared.send(Command::Segment(Box::new(request)), "dividing the picture");
-        (self.waiting, self.failed) = (None, None);
+        self.waiting.clear();
+        self.failed = None;
         self.running = Some((id, question));
     }
 
