@@ -21,12 +21,12 @@ const MOST_MASK_LEVELS: usize = 8;
 
 /// What can be opened, for sentences.
 pub const OPENABLE: &str = "pictures (JPEG, PNG, WebP, TIFF, BMP, GIF), videos, folders of pictures, checkpoints \
-                            (.pth, .safetensors), masks (PNG) and workspaces";
+                            (.pth, .safetensors, .gguf), masks (PNG) and workspaces";
 
 /// Endings of picture files.
 pub const PICTURE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif"];
 /// Endings of checkpoint files.
-pub const CHECKPOINT_ENDINGS: [&str; 4] = ["safetensors", "pth", "pt", "bin"];
+pub const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "bin", "gguf"];
 /// Ending of workspaces, in two parts.
 pub const WORKSPACE_ENDING: &str = "dinoscope.json";
 /// Endings of video files.
@@ -418,6 +418,7 @@ mod tests {
             ("photo.dat", b"\xFF\xD8\xFF\xE0"),
             ("weights.pth", b"PK\x03\x04"),
             ("weights.safetensors", b"\x10\0\0\0\0\0\0\0{\"cls_token\":{}}"),
+            ("weights.gguf", b"GGUF\x03\0\0\0"),
             ("features.safetensors", &exported),
             ("work.dinoscope.json", b"{}"),
             ("clip.mp4", b"\0\0\0\x20ftyp"),
@@ -428,6 +429,7 @@ mod tests {
         assert_eq!(look("photo.dat").announcement(), "Open this picture");
         assert_eq!(look("weights.pth").announcement(), "Load this checkpoint");
         assert_eq!(look("weights.safetensors").announcement(), "Load this checkpoint");
+        assert_eq!(look("weights.gguf").announcement(), "Load this checkpoint");
         assert_eq!(look("clip.mp4").announcement(), "Open this video");
         assert_eq!(look("work.dinoscope.json").announcement(), "Open this workspace");
         for (name, word) in [

@@ -4,6 +4,7 @@ use super::failure::{of_download, outcome, outcome_or};
 use super::lane::{Job, Worker};
 use super::{Command, Outcome, StoredModel};
 use crate::Result;
+use crate::doctor::{Fit, Memory};
 use crate::hub::{Hub, HubConfig, HubError, HubModel, Source, Token};
 use crate::model::zoo;
 
@@ -47,8 +48,14 @@ fn remove(hub: &HubConfig, name: &str) -> Result<Outcome> {
 /// All published models and what of them is on the disk.
 pub fn stored(hub: &HubConfig) -> Vec<StoredModel> {
     let hub = Hub::new(hub.clone());
-    let published = zoo::zoo().iter().filter_map(|model| Some((model.name, HubModel::from_zoo(model)?)));
+    let budget = Memory::find().for_weights();
+    let published = zoo::zoo().iter().filter_map(|model| Some((model, HubModel::from_zoo(model)?)));
     published
-        .map(|(name, model)| StoredModel { name, path: hub.locate(&model), bytes: hub.stored_bytes(&model) })
+        .map(|(model, on_hub)| StoredModel {
+            name: model.name,
+            path: hub.locate(&on_hub),
+            bytes: hub.stored_bytes(&on_hub),
+            fit: Fit::new(&model.config(), budget),
+        })
         .collect()
 }

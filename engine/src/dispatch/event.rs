@@ -17,6 +17,7 @@ use crate::analysis::clustering::Labels;
 use crate::analysis::matching::{Nearest, Pair};
 use crate::analysis::pca::{Basis, Scores};
 use crate::cache::{CachedFeatures, FeatureKey};
+use crate::doctor::Fit;
 use crate::encoder::Provenance;
 use crate::gpu::PictureTexture;
 use crate::image::Picture;
@@ -58,6 +59,8 @@ pub struct StoredModel {
     pub path: Option<PathBuf>,
     /// Bytes on the disk, finished or not.
     pub bytes: u64,
+    /// What it takes in the processor's memory, and whether it fits.
+    pub fit: Fit,
 }
 
 /// Correspondences.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use dinoscope_engine::backend::DeviceChoice;
 use dinoscope_engine::backend::device_choices;
 use dinoscope_engine::dispatch::{Command, Event, Outcome, Remedy, RequestId, StoredModel};
+use dinoscope_engine::doctor::Fit;
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::hub::{HubConfig, Source, size_text};
 use dinoscope_engine::model::zoo::{self, ZooModel, ZooSource};
@@ -120,9 +121,12 @@ impl Models {
             }
             Outcome::Downloaded { path, .. } => {
                 let Some(name) = downloaded else { return false };
-                let bytes = zoo::find(name).map_or(0, ZooModel::size_bytes);
-                let stored = StoredModel { name, path: Some(path.clone()), bytes };
-                self.stored.get_or_insert_default().insert(name, stored);
+                if let Some(model) = zoo::find(name) {
+                    // How much memory there is comes with the list.
+                    let fit = Fit::new(&model.config(), None);
+                    let stored = StoredModel { name, path: Some(path.clone()), bytes: model.size_bytes(), fit };
+                    self.stored.get_or_insert_default().insert(name, stored);
+                }
                 self.list(shared);
                 let use_after = self.downloads.remove(name).is_some_and(|download| download.use_after);
                 self.form = self.form.take().filter(|form| form.name != name);

@@ -1,5 +1,8 @@
 //! One model of the table.
 
+use dinoscope_engine::backend::Residency;
+use dinoscope_engine::dispatch::StoredModel;
+use dinoscope_engine::doctor::{Fit, Need};
 use dinoscope_engine::encoder::ModelSource;
 use dinoscope_engine::hub::{HubModel, Source, size_text};
 use dinoscope_engine::model::zoo::{ZooModel, ZooSource};
@@ -36,7 +39,7 @@ pub fn show(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stat
     let fill = if is_chosen { accent.gamma_multiply(0.16) } else { egui::Color32::TRANSPARENT };
     let frame = Frame::NONE.inner_margin(MARGIN).corner_radius(4).fill(fill).show(ui, |ui| {
         ui.horizontal(|ui| {
-            cells(ui, model);
+            cells(ui, model, models.stored(model.name).map(|stored| &stored.fit));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| actions(ui, shared, models, model, is_chosen));
         });
         below(ui, shared, models, model, is_chosen);
@@ -63,7 +66,7 @@ fn cell(ui: &mut Ui, index: usize, content: impl FnOnce(&mut Ui) -> egui::Respon
     });
 }
 
-fn cells(ui: &mut Ui, model: &ZooModel) {
+fn cells(ui: &mut Ui, model: &ZooModel, fit: Option<&Fit>) {
     let config = model.config();
     cell(ui, 0, |ui| {
         let hint = match (model.note(), model.satellite) {
@@ -76,11 +79,28 @@ fn cells(ui: &mut Ui, model: &ZooModel) {
     cell(ui, 1, |ui| ui.label(format!("{} M", model.parameters_millions)));
     cell(ui, 2, |ui| ui.label(config.dim().to_string()));
     cell(ui, 3, |ui| ui.label(config.stride().to_string()));
-    cell(ui, 4, |ui| ui.label(download_size(model)));
+    cell(ui, 4, |ui| {
+        let size = ui.label(download_size(model));
+        match fit {
+            Some(fit) => size.on_hover_text(needs(fit)),
+            None => size,
+        }
+    });
     cell(ui, 5, |ui| match HubModel::from_zoo(model).and_then(|on_hub| on_hub.licence) {
         Some(licence) => controls::link(ui, model.licence, licence.url),
         None => ui.label(model.licence),
     });
+}
+
+/// What a model takes in the processor's memory.
+fn needs(fit: &Fit) -> String {
+    let line = |(form, need): (&str, Need)| {
+        let streams =
+            if need.residency == Some(Residency::Streaming) { ", more than is free: read block by block" } else { "" };
+        format!("{form}: {}{streams}", size_text(need.bytes))
+    };
+    let lines: Vec<String> = fit.forms().into_iter().map(line).collect();
+    format!("In memory, on the processor\n{}", lines.join("\n"))
 }
 
 /// From the right: what can be done, then the state.
@@ -111,6 +131,7 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
             }
             ui.weak(format!("{percent} % here"));
         }
+        warn_of_streaming(ui, stored.as_ref());
         return;
     }
     let is_used = is_chosen && !matches!(shared.model.state, ModelState::Failed(_));
@@ -119,7 +140,7 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
     } else if button(ui, "Use", "Encodes pictures with this model from now on", "Use") {
         shared.use_source(ModelSource::Named(name.to_owned()));
     }
-    match (folder, stored) {
+    match (folder, &stored) {
         (Some(folder), Some(stored)) => {
             if button(ui, "Delete…", "Deletes its files from this machine", "Delete") {
                 models.confirmed = Some(name);
@@ -128,10 +149,18 @@ fn actions(ui: &mut Ui, shared: &mut Shared, models: &mut Models, model: &'stati
                 reveal::show(&folder);
             }
             ui.weak(format!("{} on disk", size_text(stored.bytes)));
+            warn_of_streaming(ui, Some(stored));
         }
         _ => {
             ui.weak("in the program");
         }
+    }
+}
+
+/// Says beforehand that a model is larger than the memory.
+fn warn_of_streaming(ui: &mut Ui, stored: Option<&StoredModel>) {
+    if let Some(stored) = stored.filter(|stored| stored.fit.f32.residency == Some(Residency::Streaming)) {
+        ui.weak("larger than memory").on_hover_text(needs(&stored.fit));
     }
 }
 
