@@ -20,27 +20,37 @@ pub fn interpolate(map: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor>
     map.contiguous()?.upsample_bilinear2d(rows, cols, false)
 }
 
-/// A transposed convolution whose stride is its size, 2: every position becomes a square of four.
+/// A transposed convolution whose stride is its size: every position becomes a square. candle's, which allows for squares
+/// that overlap, takes one dot product after the other.
 pub struct Upsampling {
-    /// `[inputs, outputs * 4]`
+    /// `[inputs, outputs * factor * factor]`
     weight: Tensor,
     /// `[outputs]`
     bias: Tensor,
+    /// Positions along a side of the square.
+    factor: usize,
 }
 
 impl Upsampling {
-    /// Reads `weight` `[inputs, outputs, 2, 2]` and `bias`.
-    pub fn load(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
-        let weight = vb.get((inputs, outputs, 2, 2), "weight")?.reshape((inputs, outputs * 4))?;
-        Ok(Self { weight, bias: vb.get(outputs, "bias")? })
+    /// Reads `weight` `[inputs, outputs, factor, factor]` and `bias`.
+    pub fn load(inputs: usize, outputs: usize, factor: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        let weight = vb.get((inputs, outputs, factor, factor), "weight")?.flatten_from(1)?;
+        Ok(Self { weight, bias: vb.get(outputs, "bias")?, factor })
     }
 
-    /// Tokens of `(rows, cols)` to those of twice as many of both.
+    /// Tokens of `(rows, cols)` to those of `factor` times as many of both.
     pub fn forward(&self, tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
-        let outputs = self.bias.dim(0)?;
-        let squares = tokens.matmul(&self.weight)?.reshape((rows, cols, outputs, 2, 2))?;
-        let tokens = squares.permute((0, 3, 1, 4, 2))?.contiguous()?.reshape((4 * rows * cols, outputs))?;
-        tokens.broadcast_add(&self.bias)
+        let (outputs, factor) = (self.bias.dim(0)?, self.factor);
+        let squares = tokens.matmul(&self.weight)?.reshape((rows, cols, outputs, factor, factor))?;
+        let tokens = squares.permute((0, 3, 1, 4, 2))?.contiguous()?;
+        tokens.reshape((rows * cols * factor * factor, outputs))?.broadcast_add(&self.bias)
+    }
+
+    /// A map to one that is `factor` times as fine.
+    pub fn forward_map(&self, map: &Tensor) -> Result<Tensor> {
+        let (_, _, rows, cols) = map.dims4()?;
+        let tokens = self.forward(&tokens_from_map(map)?, (rows, cols))?;
+        map_from_tokens(&tokens, (rows * self.factor, cols * self.factor))
     }
 }
 
@@ -104,12 +114,15 @@ mod tests {
     fn upsampling_is_candles_transposed_convolution() -> Result<()> {
         let (vars, x) = random();
         let vb = VarBuilder::from_varmap(&vars, candle_core::DType::F32, &Device::Cpu);
-        let expected = {
-            let config = candle_nn::ConvTranspose2dConfig { stride: 2, ..Default::default() };
-            let layer = candle_nn::conv_transpose2d(5, 3, 2, config, vb.clone())?;
-            candle_nn::Module::forward(&layer, &map_from_tokens(&x, (4, 6))?)?
-        };
-        check_close(&Upsampling::load(5, 3, vb)?.forward(&x, (4, 6))?, &tokens_from_map(&expected)?);
+        let map = map_from_tokens(&x, (4, 6))?;
+        for (name, factor) in [("two", 2), ("four", 4)] {
+            let config = candle_nn::ConvTranspose2dConfig { stride: factor, ..Default::default() };
+            let layer = candle_nn::conv_transpose2d(5, 3, factor, config, vb.pp(name))?;
+            let expected = candle_nn::Module::forward(&layer, &map)?;
+            let upsampling = Upsampling::load(5, 3, factor, vb.pp(name))?;
+            check_close(&upsampling.forward_map(&map)?, &expected);
+            check_close(&upsampling.forward(&x, (4, 6))?, &tokens_from_map(&expected)?);
+        }
         Ok(())
     }
 

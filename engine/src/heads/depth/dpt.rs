@@ -8,6 +8,7 @@ use crate::Result;
 use crate::backend::Run;
 use crate::features::Features;
 use crate::heads::conv::Conv3;
+use crate::heads::layers::{Upsampling, interpolate, map_from_tokens};
 use crate::heads::{HeadError, HeadWeights, Task};
 
 /// Layers of a backbone that are read.
@@ -178,7 +179,7 @@ struct Reassemble {
 
 /// What follows the projection, from the first layer to the last.
 enum Resize {
-    Enlarge(Enlarge),
+    Enlarge(Upsampling),
     Keep,
     Halve(Conv2d),
 }
@@ -199,8 +200,8 @@ impl Reassemble {
                 .transpose()?,
             project: conv2d(dim, map, 1, Conv2dConfig::default(), of_stage("projects").pp("conv"))?,
             resize: match stage {
-                0 => Resize::Enlarge(Enlarge::new(map, 4, &resize())?),
-                1 => Resize::Enlarge(Enlarge::new(map, 2, &resize())?),
+                0 => Resize::Enlarge(Upsampling::load(map, map, 4, resize())?),
+                1 => Resize::Enlarge(Upsampling::load(map, map, 2, resize())?),
                 2 => Resize::Keep,
                 _ => Resize::Halve(conv2d(
                     map,
@@ -227,40 +228,12 @@ impl Reassemble {
             Some(norm) => norm.forward_t(&patches, false)?,
             None => patches,
         };
-        let map = self.project.forward(&patches.t()?.reshape((1, dim, rows, cols))?)?;
+        let map = self.project.forward(&map_from_tokens(&patches, (rows, cols))?)?;
         match &self.resize {
-            Resize::Enlarge(enlarge) => enlarge.forward(&map),
+            Resize::Enlarge(upsampling) => upsampling.forward_map(&map),
             Resize::Keep => Ok(map),
             Resize::Halve(conv) => conv.forward(&map),
         }
-    }
-}
-
-/// A transposed convolution whose kernel is as wide as its stride: every place becomes a block of its own, so that it
-/// is one product (candle's own, which allows for blocks that overlap, takes one dot product after the other).
-struct Enlarge {
-    /// `[channels, channels * factor * factor]`
-    weight: Tensor,
-    /// `[1, channels, 1, 1]`
-    bias: Tensor,
-    channels: usize,
-    factor: usize,
-}
-
-impl Enlarge {
-    fn new(channels: usize, factor: usize, vb: &VarBuilder<'_>) -> TensorResult<Self> {
-        let weight = vb.get((channels, channels, factor, factor), "weight")?.flatten_from(1)?;
-        let bias = vb.get(channels, "bias")?.reshape((1, channels, 1, 1))?;
-        Ok(Self { weight, bias, channels, factor })
-    }
-
-    fn forward(&self, map: &Tensor) -> TensorResult<Tensor> {
-        let &Self { channels, factor, .. } = self;
-        let (_, _, rows, cols) = map.dims4()?;
-        let places = map.reshape((channels, rows * cols))?.t()?.contiguous()?;
-        let blocks = places.matmul(&self.weight)?.reshape((rows, cols, channels, factor, factor))?;
-        let fine = blocks.permute((2, 0, 3, 1, 4))?.reshape((1, channels, rows * factor, cols * factor))?;
-        fine.broadcast_add(&self.bias)
     }
 }
 
@@ -287,7 +260,7 @@ impl Fusion {
                 // Half of an odd number of patches was rounded up.
                 let (_, _, rows, cols) = so_far.dims4()?;
                 let is_as_fine = map.dims() == so_far.dims();
-                let map = if is_as_fine { map.clone() } else { map.upsample_bilinear2d(rows, cols, false)? };
+                let map = if is_as_fine { map.clone() } else { interpolate(map, (rows, cols))? };
                 (so_far + unit.forward(&map)?)?
             }
             _ => map.clone(),

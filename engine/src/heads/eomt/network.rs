@@ -63,7 +63,7 @@ impl Network {
             let scale = |index: usize| {
                 let vb = vb.pp("upscale_block.block").pp(index);
                 TensorResult::Ok(Scale {
-                    conv1: Upsampling::load(dim, dim, vb.pp("conv1"))?,
+                    conv1: Upsampling::load(dim, dim, 2, vb.pp("conv1"))?,
                     conv2: Depthwise::load(dim, false, vb.pp("conv2"))?,
                     norm: layer_norm(dim, NORM_EPS, vb.pp("layernorm2d"))?,
                 })

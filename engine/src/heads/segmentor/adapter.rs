@@ -87,7 +87,7 @@ impl Adapter {
             prior: SpatialPrior::load(config.prior_channels, dim, &vb.pp("spm"))?,
             level_embed: vb.get((3, dim), "level_embed")?,
             interactions: config.extra_extractors.iter().enumerate().map(interaction).collect::<TensorResult<_>>()?,
-            up: Upsampling::load(dim, dim, vb.pp("up"))?,
+            up: Upsampling::load(dim, dim, 2, vb.pp("up"))?,
             norms: (1..=4)
                 .map(|map| batch_norm(dim, 1e-5, vb.pp(format!("norm{map}"))))
                 .collect::<TensorResult<_>>()?,
