@@ -2,6 +2,9 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
+use rayon::prelude::*;
+
+use crate::classes::bilinear::Taps;
 
 /// A map's positions as rows.
 pub fn tokens_from_map(map: &Tensor) -> Result<Tensor> {
@@ -17,7 +20,56 @@ pub fn map_from_tokens(tokens: &Tensor, (rows, cols): (usize, usize)) -> Result<
 
 /// A map at another size, as torch's `interpolate(mode="bilinear", align_corners=False)` makes it.
 pub fn interpolate(map: &Tensor, (rows, cols): (usize, usize)) -> Result<Tensor> {
-    map.contiguous()?.upsample_bilinear2d(rows, cols, false)
+    if !map.device().is_cpu() {
+        return map.contiguous()?.upsample_bilinear2d(rows, cols, false);
+    }
+    let taps = |from, to| (0..to).map(|index| Taps::new(from, to).at(index)).collect();
+    on_processor(map, (rows, cols), taps)
+}
+
+/// A map twice as fine whose corners stay where they are, as torch's `interpolate(align_corners=True)` makes it.
+pub fn twice(map: &Tensor) -> Result<Tensor> {
+    let (_, _, rows, cols) = map.dims4()?;
+    if !map.device().is_cpu() {
+        return map.contiguous()?.upsample_bilinear2d(2 * rows, 2 * cols, true);
+    }
+    let taps = |from: usize, to: usize| {
+        let step = (from - 1) as f32 / (to - 1) as f32;
+        let tap = |index: usize| {
+            let position = step * index as f32;
+            let first = (position as usize).min(from - 1);
+            (first, (first + 1).min(from - 1), position - first as f32)
+        };
+        (0..to).map(tap).collect()
+    };
+    on_processor(map, (2 * rows, 2 * cols), taps)
+}
+
+/// Two values along an axis, and the share of the second.
+type Tap = (usize, usize, f32);
+
+/// candle's own resizes one plane after the other, on one core.
+fn on_processor(map: &Tensor, (rows, cols): (usize, usize), taps: impl Fn(usize, usize) -> Vec<Tap>) -> Result<Tensor> {
+    let (_, channels, from_rows, from_cols) = map.dims4()?;
+    let (down, across) = (taps(from_rows, rows), taps(from_cols, cols));
+    let values: Vec<f32> = map.flatten_all()?.to_vec1()?;
+    let mut resized = vec![0.0; channels * rows * cols];
+    let planes = resized.par_chunks_exact_mut(rows * cols).zip(values.par_chunks_exact(from_rows * from_cols));
+    planes.for_each_init(
+        || vec![0.0; from_cols],
+        |line, (to, from)| {
+            for (to, &(above, below, share)) in to.chunks_exact_mut(cols).zip(&down) {
+                let (above, below) = (&from[above * from_cols..][..from_cols], &from[below * from_cols..][..from_cols]);
+                for ((value, above), below) in line.iter_mut().zip(above).zip(below) {
+                    *value = above * (1.0 - share) + below * share;
+                }
+                for (value, &(left, right, share)) in to.iter_mut().zip(&across) {
+                    *value = line[left] * (1.0 - share) + line[right] * share;
+                }
+            }
+        },
+    );
+    Tensor::from_vec(resized, (1, channels, rows, cols), map.device())
 }
 
 /// A transposed convolution whose stride is its size: every position becomes a square. candle's, which allows for squares
@@ -108,6 +160,16 @@ mod tests {
         assert_eq!(got.dims(), expected.dims());
         let far = values(got).iter().zip(values(expected)).any(|(got, expected)| (got - expected).abs() > 1e-5);
         assert!(!far, "{got} instead of {expected}");
+    }
+
+    #[test]
+    fn maps_of_other_sizes_are_candles() -> Result<()> {
+        let map = map_from_tokens(&random().1, (4, 6))?;
+        for (rows, cols) in [(4, 6), (9, 7), (3, 13), (1, 1)] {
+            check_close(&interpolate(&map, (rows, cols))?, &map.upsample_bilinear2d(rows, cols, false)?);
+        }
+        check_close(&twice(&map)?, &map.upsample_bilinear2d(8, 12, true)?);
+        Ok(())
     }
 
     #[test]

@@ -7,8 +7,8 @@ use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Linear, Module, ModuleT, VarBui
 use crate::Result;
 use crate::backend::Run;
 use crate::features::Features;
-use crate::heads::conv::Conv3;
-use crate::heads::layers::{Upsampling, interpolate, map_from_tokens};
+use crate::heads::conv::{Conv3, Pointwise};
+use crate::heads::layers::{Upsampling, interpolate, map_from_tokens, twice};
 use crate::heads::{HeadError, HeadWeights, Task};
 
 /// Layers of a backbone that are read.
@@ -117,7 +117,7 @@ impl Dpt {
             depth: DepthLayers {
                 coarse: Conv3::new(channels, channels / 2, true, head.pp("0"))?,
                 fine: Conv3::new(channels / 2, hidden, true, head.pp("2"))?,
-                logits: conv2d(hidden, outputs, 1, Conv2dConfig::default(), head.pp("4"))?,
+                logits: Pointwise::new(hidden, outputs, head.pp("4"))?,
             },
         })
     }
@@ -166,14 +166,14 @@ struct DepthLayers {
     coarse: Conv3,
     /// After the map was enlarged.
     fine: Conv3,
-    logits: Conv2d,
+    logits: Pointwise,
 }
 
 /// Features of one layer become a map.
 struct Reassemble {
     readout: Option<Linear>,
     norm: Option<BatchNorm>,
-    project: Conv2d,
+    project: Pointwise,
     resize: Resize,
 }
 
@@ -198,7 +198,7 @@ impl Reassemble {
                 .has_batch_norm
                 .then(|| batch_norm(dim, BATCH_NORM_EPS, of_stage("batchnorm_layers")))
                 .transpose()?,
-            project: conv2d(dim, map, 1, Conv2dConfig::default(), of_stage("projects").pp("conv"))?,
+            project: Pointwise::new(dim, map, of_stage("projects").pp("conv"))?,
             resize: match stage {
                 0 => Resize::Enlarge(Upsampling::load(map, map, 4, resize())?),
                 1 => Resize::Enlarge(Upsampling::load(map, map, 2, resize())?),
@@ -241,7 +241,7 @@ impl Reassemble {
 struct Fusion {
     unit1: Option<ResidualUnit>,
     unit2: ResidualUnit,
-    project: Conv2d,
+    project: Pointwise,
 }
 
 impl Fusion {
@@ -250,7 +250,7 @@ impl Fusion {
         Ok(Self {
             unit1: has_maps_so_far.then(|| unit("res_conv_unit1")).transpose()?,
             unit2: unit("res_conv_unit2")?,
-            project: conv2d(config.channels, config.channels, 1, Conv2dConfig::default(), vb.pp("project.conv"))?,
+            project: Pointwise::new(config.channels, config.channels, vb.pp("project.conv"))?,
         })
     }
 
@@ -265,7 +265,8 @@ impl Fusion {
             }
             _ => map.clone(),
         };
-        self.project.forward(&twice(&self.unit2.forward(&sum)?)?)
+        // The same as afterwards, for a quarter of the places.
+        twice(&self.project.forward(&self.unit2.forward(&sum)?)?)
     }
 }
 
@@ -284,10 +285,4 @@ impl ResidualUnit {
     fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
         x + self.conv2.forward(&self.conv1.forward(&x.relu()?)?.relu()?)?
     }
-}
-
-/// Corners stay where they are.
-fn twice(map: &Tensor) -> TensorResult<Tensor> {
-    let (_, _, rows, cols) = map.dims4()?;
-    map.upsample_bilinear2d(2 * rows, 2 * cols, true)
 }
