@@ -8,8 +8,8 @@ use crate::backend::Dtype;
 use crate::backend::candle::layers::{Buffer, Linear, Place};
 use crate::backend::cpu::linear::Epilogue;
 
-/// Numbers that are gathered for one product on the processor: 64 MB.
-const GATHERED: usize = 1 << 24;
+/// Numbers that are gathered for one product on the processor: 16 MB, which the allocator keeps from band to band.
+const GATHERED: usize = 1 << 22;
 
 /// Channels of a band that one task writes, so that a line of its cache is read once.
 const CHANNELS: usize = 16;
