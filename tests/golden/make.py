@@ -4,8 +4,6 @@ import argparse
 import itertools
 from pathlib import Path
 
-import torch
-
 import demo
 import hub
 import meta
@@ -13,13 +11,9 @@ import meta
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dinov3", type=Path, required=True, help="a checkout of facebookresearch/dinov3")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--only", default="", help="only cases whose name starts with this")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    meta.load_reference(options.dinov3)
+    options = meta.start(parser)
     for case in itertools.chain(meta.cases(), hub.cases()):
         if case.name.startswith(options.only):
             case.write(options.out)

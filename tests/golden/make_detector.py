@@ -227,12 +227,7 @@ def check_mistakes(case: str, model, run: Callable[[], Outputs], unused: list[st
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dinov3", type=Path, required=True, help="a checkout of facebookresearch/dinov3")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    meta.load_reference(options.dinov3)
+    meta.start(argparse.ArgumentParser(description=__doc__))
     OUT.mkdir(exist_ok=True)
 
     models = {name: build(case[0], case[3]) for name, case in CASES.items()}

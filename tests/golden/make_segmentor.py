@@ -225,12 +225,7 @@ def predictions(adapter: nn.Module, decoder: nn.Module, checkout: Path) -> Outpu
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dinov3", type=Path, required=True, help="a checkout of facebookresearch/dinov3")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    meta.load_reference(options.dinov3)
+    options = meta.start(argparse.ArgumentParser(description=__doc__))
 
     adapter, decoder, head = build()
     pixels = meta.pixels(4, 6, 16, seed=24)

@@ -272,12 +272,7 @@ def segmentations(model, tokenizer, code: dict, backbone_code: dict) -> tuple[Ou
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dinov3", type=Path, required=True, help="a checkout of facebookresearch/dinov3")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    meta.load_reference(options.dinov3)
+    options = meta.start(argparse.ArgumentParser(description=__doc__))
     from dinov3.eval.text.tokenizer import Tokenizer
 
     OUT.mkdir(exist_ok=True)

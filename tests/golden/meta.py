@@ -1,5 +1,6 @@
 """Cases in Meta's own layout, run by the code of facebookresearch/dinov3."""
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,14 @@ PUBLISHED = dict(
 UNUSED = ("mask_token", "qkv.bias[k]", "local_cls_norm.weight", "local_cls_norm.bias")
 
 
-def load_reference(checkout: Path) -> None:
-    sys.path.insert(0, str(checkout))
+def start(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parses a script's arguments, a checkout of the reference among them, from which is imported; the same bytes come each time."""
+    parser.add_argument("--dinov3", type=Path, required=True, help="a checkout of facebookresearch/dinov3")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    sys.path.insert(0, str(options.dinov3))
+    return options
 
 
 def vit(seed: int, **arguments) -> torch.nn.Module:
