@@ -109,13 +109,16 @@ fn pictures_of_any_size_have_labels() {
     let picture =
         |width, height| Picture { width, height, rgb: (0..3 * width * height).map(|i| (i * 37) as u8).collect() };
     let sizes = [SizeRule::ShortSide(40), SizeRule::Exact { width: 50, height: 20 }, SizeRule::Native];
-    for (width, height) in [(1, 1), (33, 130), (90, 47)] {
+    for (width, height) in [(1, 1), (33, 130), (90, 47), (55, 12)] {
         for size in sizes {
             for mode in [SLIDE, WHOLE] {
                 let picture = picture(width, height);
                 let scores = run(&DeviceChoice::Cpu, &picture, &SegmentorOptions { size, ..options(mode) });
-                let labels = scores.unwrap_or_else(|e| panic!("{width}x{height} {size} {mode:?}: {e}")).labels(None);
+                let scores = scores.unwrap_or_else(|e| panic!("{width}x{height} {size} {mode:?}: {e}"));
+                let labels = scores.labels(None);
                 assert_eq!((labels.width, labels.height), (width, height));
+                let is_covered = scores.to_array().iter().all(|score| score.is_finite());
+                assert!(is_covered, "{width}x{height} {size} {mode:?}");
             }
         }
     }
@@ -130,6 +133,8 @@ fn what_does_not_fit_is_named() {
     assert!(failure(&layers(&[0, 1])).contains("reads 4 layers, and 2 were named"));
     let gaps = failure(&options(Mode::Slide { side: 64, stride: 65 }));
     assert!(gaps.contains("windows of 64 pixels every 65 pixels"), "{gaps}");
+    let square = failure(&options(Mode::Whole { side: 200_000 }));
+    assert!(square.contains("200000x200000"), "{square}");
     let huge = failure(&SegmentorOptions { size: SizeRule::ShortSide(100_000), ..options(SLIDE) });
     assert!(huge.contains("choose another size"), "{huge}");
 

@@ -49,12 +49,13 @@ impl DptConfig {
     /// # Errors
     /// [`HeadError::NotThisHead`] where a convolution is missing that every DPT has.
     pub(super) fn infer(weights: &HeadWeights) -> Result<Self, HeadError> {
+        let path = || weights.path().to_path_buf();
+        let wrong = |reason: String| HeadError::NotThisHead { path: path(), task: Task::Depth, reason };
         let kernel = |name: &str| -> Result<[usize; 4], HeadError> {
-            weights.shape(name).and_then(|shape| shape.try_into().ok()).ok_or_else(|| HeadError::NotThisHead {
-                path: weights.path().to_path_buf(),
-                task: Task::Depth,
-                reason: format!("a DPT has a convolution `{name}`, and this file has none"),
-            })
+            let kernel = weights.shape(name).and_then(|shape| shape.try_into().ok());
+            kernel
+                .filter(|shape: &[usize; 4]| !shape.contains(&0))
+                .ok_or_else(|| wrong(format!("a DPT has a convolution `{name}`, and this file has none")))
         };
         let has = |name: &str| weights.shape(name).is_some();
         let (mut dims, mut maps) = ([0; STAGES], [0; STAGES]);
@@ -62,6 +63,9 @@ impl DptConfig {
             [maps[stage], dims[stage], ..] = kernel(&format!("reassemble_blocks.projects.{stage}.conv.weight"))?;
         }
         let [channels, ..] = kernel("convs.0.conv.weight")?;
+        if channels < 2 {
+            return Err(wrong("its maps have one channel, and the last layers take half as many".to_owned()));
+        }
         let [hidden, ..] = kernel("conv_depth.head.2.weight")?;
         let [outputs, ..] = kernel("conv_depth.head.4.weight")?;
         Ok(Self {

@@ -177,8 +177,11 @@ pub fn predict_in_stages(
     config.check(sizes, encoder.config(), path)?;
     let patch = encoder.config().stride();
     let (pixels, geometry) = options.preprocessing.apply(picture, patch)?;
-    let blocks = (config.windows * config.windows + 1) * encoder.config().depth();
-    let mut steps = Steps::new(watch, blocks + sizes.encoder_layers + sizes.decoder_layers, encoder.config().depth());
+    // Too many are refused below.
+    let parts = config.windows.saturating_mul(config.windows).saturating_add(1);
+    let blocks = parts.saturating_mul(encoder.config().depth());
+    let steps = blocks.saturating_add(sizes.encoder_layers + sizes.decoder_layers);
+    let mut steps = Steps::new(watch, steps, encoder.config().depth());
 
     let grid = windows::describe(encoder, network.projection(), &pixels, config, &mut steps)?;
     stages.keep("projected", &grid)?;

@@ -25,6 +25,9 @@ struct Division {
 impl Division {
     fn new(pixels: &Pixels, count: usize, patch: usize) -> Result<Self, PictureError> {
         let side = |len: usize| {
+            if !(1..=len / patch).contains(&count) {
+                return None;
+            }
             let size = (len / count).div_ceil(patch);
             let parts = (0..count).map(|index| index * size..((index + 1) * size).min(len / patch));
             Some(parts.collect::<Vec<_>>()).filter(|parts| parts.iter().all(|part| part.start < part.end))
@@ -165,6 +168,7 @@ mod tests {
     #[test]
     fn what_cannot_be_divided_is_named() {
         for (rows, cols) in [(4, 9), (9, 4), (1, 9), (2, 2)] {
+            assert!(division(rows, cols, usize::MAX).is_err() && division(rows, cols, 0).is_err());
             let message = division(rows, cols, 3).expect_err("a window would be empty").to_string();
             assert!(message.contains("3x3") && message.contains("--size"), "{message}");
         }

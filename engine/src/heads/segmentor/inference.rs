@@ -144,6 +144,7 @@ pub fn predict(
     let original = (picture.width, picture.height);
     let masks = match options.mode {
         Mode::Whole { side } => {
+            size::check_pixels(SizeRule::ShortSide(side), original, (side, side))?;
             let whole = Window { x: 0, y: 0, width: original.0, height: original.1 };
             WindowMasks { size: original, windows: vec![(whole, look(to_square(&pixels, side), 0, 1)?)] }
         }
@@ -151,6 +152,7 @@ pub fn predict(
             let (width, height) = (pixels.width, pixels.height);
             // A picture smaller than a square in both directions is covered by smaller ones.
             let side = if side > width && side > height { width.min(height) } else { side };
+            let stride = stride.min(side);
             let places = windows(width, height, side, stride);
             let mut found = Vec::with_capacity(places.len());
             for (index, window) in places.iter().enumerate() {
