@@ -88,6 +88,7 @@ impl Draft {
         target: &Path,
         watch: Watch<'_>,
     ) -> Result<Self> {
+        let (file, target) = output::beside(target).map_err(Error::io("write", target))?;
         let config = weights.config();
         let mut tensors = config.tensors();
         let norm_eps = match config {
@@ -106,7 +107,6 @@ impl Draft {
             accuracy: None,
         };
         let facts = Facts { quantisation, norm_eps, key_bias: weights.key_bias(), normalisation };
-        let (file, target) = output::beside(target).map_err(Error::io("write", target))?;
         let draft = Self {
             file,
             target,

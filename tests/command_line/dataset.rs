@@ -91,6 +91,8 @@ fn patterns_are_told_apart_in_three_ways() {
     work.picture("set/train/plain/new.png", 64, 64);
     run(&work, &["knn", "set"]).succeeded();
     assert_eq!(kept(&work), 325 * VECTOR);
+    run(&work, &["knn", "set", "--normalize", "sat"]).succeeded();
+    assert_eq!(kept(&work), (325 + 73) * VECTOR, "other pixels have other vectors");
     let text = run(&work, &["knn", "set"]).succeeded().stdout;
     assert!(text.contains("top-1") && text.contains("stripes"), "{text}");
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use dinoscope_engine::heads::Task;
 use dinoscope_engine::heads::classifier::{self, ClassifierHead, ClassifyOptions};
 use dinoscope_engine::image::Picture;
+use dinoscope_engine::probe::knn::nearest;
 use dinoscope_engine::text::segment;
 use serde_json::{Value, json};
 
@@ -127,12 +128,13 @@ impl Listing<'_> {
             Input::read,
             |_, picture| score(&picture),
             |input, scores| {
-                let best = best(&scores, args.top);
+                let best = nearest(&scores, args.top);
                 context.say(format!("{}:", input.path.display()));
-                for &class in &best {
-                    context.say(format!("  {:.3}  {}", scores[class], self.names[class]));
+                for &(score, class) in &best {
+                    context.say(format!("  {score:.3}  {}", self.names[class]));
                 }
-                let entry = |&class: &usize| json!({"index": class, "name": self.names[class], "score": scores[class]});
+                let entry =
+                    |&(score, class): &(f32, usize)| json!({"index": class, "name": self.names[class], "score": score});
                 let top: Vec<Value> = best.iter().map(entry).collect();
                 Ok(json!({"image": input.path.to_string_lossy(), "top": top}))
             },
@@ -146,12 +148,4 @@ impl Listing<'_> {
         }))?;
         outcome.check()
     }
-}
-
-/// The classes of the greatest scores, the greatest first.
-fn best(scores: &[f32], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    order.truncate(count);
-    order
 }

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anyhow::{Context as _, Result};
-use dinoscope_engine::backend::Residency;
+use dinoscope_engine::backend::{OpenDevice, Residency};
 use dinoscope_engine::encoder::{Encoder, Provenance};
 use dinoscope_engine::{Cancel, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -32,6 +32,13 @@ impl Context {
         );
         options.check_size(encoder.config().stride())?;
         Ok(encoder)
+    }
+
+    /// The device that the options name, for a network beside a model that is loaded: where that runs through wgpu, the very
+    /// same.
+    pub fn open_device(&self, beside: Option<&Encoder>) -> Result<OpenDevice> {
+        let gpu = beside.and_then(Encoder::gpu);
+        Ok(OpenDevice::open(&self.options.device, self.options.dtype, gpu)?)
     }
 
     /// One line for people on stdout; silent with `--json`, which owns stdout, and with `-q`.

@@ -11,7 +11,7 @@ use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::image::crops::random_square;
 use dinoscope_engine::image::square::centre_square;
 use dinoscope_engine::image::write::write_picture;
-use dinoscope_engine::image::{Filter, Picture, Pixels, SizeRule};
+use dinoscope_engine::image::{Filter, Normalisation, Picture, Pixels, SizeRule};
 use dinoscope_engine::probe::metrics::{Confusion, best, is_in_top};
 use dinoscope_engine::probe::vectors::{PictureKey, VectorStore, folder_for};
 use ndarray::{Array2, ArrayView2, s};
@@ -81,6 +81,7 @@ pub struct Dataset {
 struct Seen {
     side: usize,
     filter: Filter,
+    normalisation: Normalisation,
     part: Part,
 }
 
@@ -94,20 +95,23 @@ enum Part {
 }
 
 impl Seen {
-    fn pixels(&self, picture: &Picture) -> Pixels {
-        let Self { side, filter, part } = *self;
-        match part {
-            Part::Middle { short } => centre_square(picture, short, side, filter),
+    /// What the model reads.
+    fn pixels(&self, picture: &Picture) -> Result<Pixels> {
+        let Self { side, filter, normalisation, part } = *self;
+        let mut pixels = match part {
+            Part::Middle { short } => centre_square(picture, short, side, filter)?,
             Part::Random(number) => random_square(picture, number, side, filter),
-        }
+        };
+        normalisation.apply(&mut pixels);
+        Ok(pixels)
     }
 
     /// What decides the vectors beside the weights, for the cache.
     fn describe(&self) -> String {
-        let Self { side, filter, part } = self;
+        let Self { side, filter, normalisation, part } = self;
         match part {
-            Part::Middle { short } => format!("{short} {side} {filter:?}"),
-            Part::Random(number) => format!("random {number} {side} {filter:?}"),
+            Part::Middle { short } => format!("{short} {side} {filter:?} {normalisation:?}"),
+            Part::Random(number) => format!("random {number} {side} {filter:?} {normalisation:?}"),
         }
     }
 }
@@ -154,7 +158,8 @@ impl DatasetArgs {
         let model = [provenance.model.clone(), provenance.weights.clone()];
         let made_by = format!("{} {}", provenance.weights, provenance.dtype);
         let filter = context.options.filter().unwrap_or(Filter::Bicubic);
-        let middle = Seen { side, filter, part: Part::Middle { short } };
+        let normalisation = context.options.normalisation(encoder.normalisation());
+        let middle = Seen { side, filter, normalisation, part: Part::Middle { short } };
         let of_train = match crops {
             0 => vec![middle],
             crops => (0..crops).map(|number| Seen { part: Part::Random(number), ..middle }).collect(),
@@ -292,7 +297,6 @@ fn extract(
 ) -> Result<bool> {
     let is_missing = |path: &&PathBuf| PictureKey::of(path).map_or(true, |key| !store.has(&key));
     let missing: Vec<PathBuf> = files.iter().map(|(path, _)| path).filter(is_missing).cloned().collect();
-    let normalisation = context.options.normalisation(encoder.normalisation());
     let inputs: Vec<Input> = missing.into_iter().map(Input::of_file).collect();
     let outcome = pictures::for_each_read(
         &inputs,
@@ -300,9 +304,7 @@ fn extract(
         "encoding",
         |input| {
             let key = PictureKey::of(&input.path)?;
-            let mut pixels = seen.pixels(&input.read()?);
-            normalisation.apply(&mut pixels);
-            Ok((key, pixels))
+            Ok((key, seen.pixels(&input.read()?)?))
         },
         |_, (key, pixels)| {
             let features = encoder.forward(&pixels, &[], &context.cancel)?.output;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use dinoscope_engine::backend::OpenDevice;
 use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::draw::overlay::{OverlayStyle, Scale, map_over_picture};
 use dinoscope_engine::encoder::Encoder;
@@ -108,7 +107,7 @@ pub fn run(args: &DepthArgs, context: &Context) -> Result<()> {
     }
     let weights = args.head.open(args.preset.unwrap_or(DepthPreset::Synthmix).task())?;
     let mut encoder = context.load_encoder()?;
-    let device = OpenDevice::open(&context.options.device, context.options.dtype, None)?;
+    let device = context.open_device(Some(&encoder))?;
     let head = DepthHead::load(weights, encoder.config(), &args.choice(), &device, &context.cancel)?;
     let options = options(&head, &encoder, context);
     let writer = Writer { args, context, origin: Origin::of(&encoder), head: &head };

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use dinoscope_engine::backend::OpenDevice;
 use dinoscope_engine::draw::boxes::{LabelledBox, boxes_over_picture};
-use dinoscope_engine::draw::classes::class_colour;
 use dinoscope_engine::heads::detector::{
     CocoResults, DetectOptions, Detections, Detector, DetectorConfig, image_ids, predict,
 };
@@ -22,7 +20,7 @@ use super::context::Context;
 use super::drawing::parse_share;
 use super::exit;
 use super::heads::HeadOptions;
-use super::output::{Origin, check_file, check_files, create_folder};
+use super::output::{Origin, check_file, check_files, create_folder, refuse_input};
 use super::pictures::{self, Input, Outcome};
 use super::text::watched;
 
@@ -110,7 +108,7 @@ pub fn run(args: &DetectArgs, context: &Context) -> Result<()> {
     let names = args.classes.as_deref().map(phrases::open).transpose()?;
     let weights = args.head.open(Task::Detection)?;
     let mut encoder = context.load_encoder()?;
-    let device = OpenDevice::open(&context.options.device, context.options.dtype, None)?;
+    let device = context.open_device(Some(&encoder))?;
     let config = args.config.resolve(encoder.config());
     let detector = Detector::open(weights, encoder.config(), config, names, &head_device(&device), &context.cancel)?;
     target.create()?;
@@ -225,15 +223,8 @@ impl Painter<'_> {
             self.context.say(format!("  {:.2}  {name}  ({x0:.0}, {y0:.0}) to ({x1:.0}, {y1:.0})", found.score));
         }
         let Some(path) = self.target.path(input) else { return Ok(()) };
-        let boxes: Vec<LabelledBox> = detections
-            .found
-            .iter()
-            .map(|found| LabelledBox {
-                corners: found.corners,
-                label: format!("{} {:.2}", names[found.class], found.score),
-                colour: class_colour(found.class, names.len()),
-            })
-            .collect();
+        refuse_input(&path, &self.args.images.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        let boxes: Vec<LabelledBox> = detections.found.iter().map(|found| found.labelled(names)).collect();
         let mut metadata = self.origin.metadata(&detections.geometry);
         metadata.push(("head", self.detector.sha256().to_owned()));
         metadata.push(("threshold", self.args.threshold.to_string()));

@@ -36,7 +36,7 @@ pub struct CommonOptions {
     pub dtype: Option<Dtype>,
 
     /// Leave the weights of a vision transformer in their file and read them block by block for every picture
-    /// [default: where they do not fit into memory, as the window does]
+    /// [default: where they do not fit into memory, on the processor and through wgpu, as the window does]
     #[arg(long, global = true)]
     pub stream: bool,
 
@@ -44,11 +44,11 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "BYTES", hide = true, conflicts_with = "stream")]
     pub weight_bytes: Option<u64>,
 
-    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768; 512 for text]
+    /// Input size: N (short side, rounded up to the patch size), WxH (exactly that) or native (no resampling) [default: 768, where the command names no other]
     #[arg(long, global = true, value_name = "SIZE")]
     pub size: Option<SizeRule>,
 
-    /// Interpolation of the resize, antialiased [default: bilinear; bicubic for track and text]
+    /// Interpolation of the resize, antialiased [default: bilinear; bicubic for track, text, classify and datasets]
     #[arg(long, global = true, value_name = "FILTER", value_enum)]
     pub resample: Option<Resample>,
 

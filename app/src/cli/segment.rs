@@ -117,6 +117,11 @@ struct Division {
 
 /// Runs the subcommand.
 pub fn run(args: &SegmentArgs, context: &Context) -> Result<()> {
+    if args.head.is_any() && (args.classes.is_text() || args.dinotxt.is_given()) {
+        return Err(exit::usage(
+            "a head has its own classes: leave out --text and --dinotxt-weights, or the head".to_owned(),
+        ));
+    }
     check_outputs(args)?;
     let division = if args.head.is_any() { head::divide(args, context)? } else { words::divide(args, context)? };
     context.cancel.check()?;

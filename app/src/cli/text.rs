@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use dinoscope_engine::Progress;
-use dinoscope_engine::backend::OpenDevice;
 use dinoscope_engine::encoder::Encoder;
 use dinoscope_engine::text::segment::SegmentOptions;
 use dinoscope_engine::text::{ClassVectors, DinoTxt, Templates, TextCache, find_weights, phrases};
@@ -36,7 +35,7 @@ impl DinotxtOptions {
     pub fn open(&self, context: &Context) -> Result<DinoTxt> {
         let weights = self.dinotxt_weights.clone().map_or_else(find_weights, Ok)?;
         let options = &context.options;
-        let device = OpenDevice::open(&options.device, options.dtype, None)?;
+        let device = context.open_device(None)?;
         Ok(DinoTxt::open(&weights, self.vocab.as_deref(), device, options.dtype, TextCache::of_user())?)
     }
 }

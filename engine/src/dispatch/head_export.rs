@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::heads::{HeadAnswer, HeadReading};
 use crate::Result;
-use crate::draw::boxes::{LabelledBox, boxes_over_picture};
-use crate::draw::classes::class_colour;
+use crate::draw::boxes::boxes_over_picture;
 use crate::draw::overlay::{OverlayStyle, map_over_picture};
 use crate::features::Geometry;
 use crate::heads::depth::{DepthMap, default_step, write_png16, write_point_cloud};
@@ -59,14 +58,10 @@ impl HeadExport {
                 let geometry = Geometry { picture: size, covered: size, grid: depth.map.metres.dim() };
                 Some(map_over_picture(&self.picture, &geometry, &depth.map.metres, style))
             }
-            (HeadExportKind::Boxes(found), HeadAnswer::Detections { names, .. }) => {
-                let labelled = |found: &Detection| LabelledBox {
-                    corners: found.corners,
-                    label: format!("{} {:.2}", names[found.class], found.score),
-                    colour: class_colour(found.class, names.len()),
-                };
-                Some(boxes_over_picture(&self.picture, &found.iter().map(labelled).collect::<Vec<_>>()))
-            }
+            (HeadExportKind::Boxes(found), HeadAnswer::Detections { names, .. }) => Some(boxes_over_picture(
+                &self.picture,
+                &found.iter().map(|found| found.labelled(names)).collect::<Vec<_>>(),
+            )),
             _ => None,
         }
     }

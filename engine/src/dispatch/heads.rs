@@ -200,14 +200,16 @@ impl Heads {
     fn answer(&mut self, request: &HeadRequest, encoder: &mut Encoder, job: &Job<'_>) -> Result<HeadReading> {
         let &HeadRequest { picture, ref pixels, ref model, weights: ref file, ref options } = request;
         let ModelChoice { device, dtype, .. } = &**model;
-        let (device, dtype) = (OpenDevice::open(device, *dtype, self.gpu.as_ref())?, *dtype);
+        let (gpu, dtype) = (self.gpu.clone(), *dtype);
+        let open_device = || OpenDevice::open(device, dtype, gpu.as_ref());
         let open = || -> Result<HeadWeights> {
             job.progress(Progress { stage: "reading the head".to_owned(), done: 0, total: None });
             let path = file.clone().map_or_else(|| options.task().published().locate(), Ok)?;
             HeadWeights::open(&path)
         };
         let (cancel, progress) = (job.cancel(), |progress| job.progress(progress));
-        let mut provenance = encoder.provenance().clone();
+        // Of a head that brings its backbone.
+        let mut own = None;
         let normalisation = encoder.normalisation();
         let (answer, head) = match options {
             HeadOptions::Classify => {
@@ -220,7 +222,8 @@ impl Heads {
                 (HeadAnswer::Classes(classes), head.sha256().to_owned())
             }
             HeadOptions::Depth { choice, size } => {
-                let load = |choice: &DepthChoice| DepthHead::load(open()?, encoder.config(), choice, &device, cancel);
+                let load =
+                    |choice: &DepthChoice| DepthHead::load(open()?, encoder.config(), choice, &open_device()?, cancel);
                 let head = self.depth.get(file, choice.clone(), load)?;
                 let published = DepthOptions::new(head.settings().preset, normalisation);
                 let options = DepthOptions { size: size.unwrap_or(published.size), ..published };
@@ -229,7 +232,7 @@ impl Heads {
                 (HeadAnswer::Depth(Box::new(reading)), head.sha256().to_owned())
             }
             HeadOptions::Segment { is_whole, layers } => {
-                let load = |(): &()| Divider::load(open()?, &device, dtype, cancel);
+                let load = |(): &()| Divider::load(open()?, &open_device()?, dtype, cancel);
                 let divider = self.divider.get(file, (), load)?;
                 let pixels = pixels.read(picture, cancel)?;
                 let (scores, names, head) = match divider {
@@ -241,7 +244,7 @@ impl Heads {
                         (scores, names, sha256.clone())
                     }
                     Divider::Eomt { eomt, names } => {
-                        provenance = eomt.provenance().clone();
+                        own = Some(eomt.provenance().clone());
                         (eomt.predict(&pixels, cancel, &progress)?, names, eomt.provenance().weights.clone())
                     }
                 };
@@ -255,7 +258,7 @@ impl Heads {
                     let windows = choice.windows.unwrap_or(published.windows);
                     let layers = choice.layers.clone().unwrap_or_else(|| published.layers.clone());
                     let config = DetectorConfig { windows, layers, ..published };
-                    Detector::open(open()?, encoder.config(), config, None, &head_device(&device), cancel)
+                    Detector::open(open()?, encoder.config(), config, None, &head_device(&open_device()?), cancel)
                 };
                 let detector = self.detector.get(file, choice.clone(), load)?;
                 let preprocessing = Preprocessing { size: *size, filter: Filter::Bilinear, normalisation };
@@ -266,6 +269,8 @@ impl Heads {
                 (HeadAnswer::Detections { found, names }, detector.sha256().to_owned())
             }
         };
+        // A device may have failed on the way.
+        let provenance = own.unwrap_or_else(|| encoder.provenance().clone());
         Ok(HeadReading { picture, answer, provenance, head })
     }
 }

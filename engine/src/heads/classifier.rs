@@ -8,7 +8,7 @@ use super::{HeadError, HeadWeights, Task};
 use crate::analysis::AnalysisError;
 use crate::encoder::Encoder;
 use crate::features::Features;
-use crate::image::size::{SizeRule, short_side_truncated};
+use crate::image::size::SizeRule;
 use crate::image::square::centre_square;
 use crate::image::{Filter, Normalisation, Picture, PictureError, Pixels, Preprocessing};
 use crate::model::ModelConfig;
@@ -114,9 +114,7 @@ impl ClassifyOptions {
             return Ok(pixels);
         };
         let (side, _) = size.resolve(1, 1, stride)?;
-        let short = side * SHORT / SIDE;
-        short_side_truncated(short, (picture.width, picture.height))?;
-        let mut pixels = centre_square(picture, short, side, filter);
+        let mut pixels = centre_square(picture, side * SHORT / SIDE, side, filter)?;
         normalisation.apply(&mut pixels);
         Ok(pixels)
     }

@@ -68,7 +68,7 @@ impl VectorStore {
     /// [`Error::Io`]
     pub fn open_for(folder: &Path, width: usize, access: Access) -> Result<Self> {
         let files = [folder.join("vectors.f32"), folder.join("pictures.jsonl")];
-        let records = Records::open(files, access, |_: &PictureKey| 4 * width as u64)?;
+        let records = Records::open(files, access, |_: &PictureKey| (width as u64).saturating_mul(4))?;
         let places = records.lines().iter().cloned().zip(0..).collect();
         Ok(Self { records, width, places })
     }

@@ -109,12 +109,20 @@ impl Index {
         }
     }
 
-    /// Files that the index in a folder was made of, as far as they are still there; whatever it was made with.
+    /// As [`Self::recipe_in`] of an index that has to be there.
     ///
     /// # Errors
     /// As [`Self::recipe_in`], and [`RetrievalError::NoIndex`] where there is none.
+    pub fn recipe_of(folder: &Path) -> Result<Recipe> {
+        Self::recipe_in(folder)?.ok_or_else(|| nothing_in(folder).into())
+    }
+
+    /// Files that the index in a folder was made of, as far as they are still there; whatever it was made with.
+    ///
+    /// # Errors
+    /// As [`Self::recipe_of`].
     pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
-        let recipe = Self::recipe_in(folder)?.ok_or_else(|| nothing_in(folder))?;
+        let recipe = Self::recipe_of(folder)?;
         let store = VectorStore::open_for(folder, recipe.dim, Access::Read)?;
         let paths: BTreeSet<&PathBuf> = store.keys().iter().map(|key| &key.path).collect();
         Ok(paths.into_iter().filter(|path| path.is_file()).cloned().collect())
@@ -147,7 +155,7 @@ impl Index {
     /// # Errors
     /// As [`Self::create`], and [`RetrievalError::NoIndex`] where there is none.
     pub fn open(folder: &Path, recipe: &Recipe) -> Result<Self> {
-        let present = Self::recipe_in(folder)?.ok_or_else(|| nothing_in(folder))?;
+        let present = Self::recipe_of(folder)?;
         check_weights(folder, &present, recipe)?;
         Self::open_stores(folder, present, Access::Read)
     }

@@ -84,7 +84,7 @@ pub fn run(args: &LinearArgs, target: Target, context: &Context) -> Result<()> {
     let mut extraction = Extraction::new(args, encoder, target, context)?;
     let outcome =
         extraction.for_each(&learn, "encoding", |grid, geometry, pixels| Ok(sampled(grid, geometry, pixels)))?;
-    let mut has_failures = outcome.check().is_err();
+    let mut has_failures = failed(&outcome, context)?;
     let parts: Vec<Samples> = outcome.0.into_iter().flatten().collect();
     let views: Vec<_> = parts.iter().map(|part| part.features.view()).collect();
     ensure!(!views.is_empty(), "no picture of {} could be used", args.dataset.folder.join("train").display());
@@ -108,7 +108,7 @@ pub fn run(args: &LinearArgs, target: Target, context: &Context) -> Result<()> {
     let mut scores = Scores::new(layers, bins, classes);
     let outcome =
         extraction.for_each(&judge, "judging", |grid, geometry, pixels| scores.add(grid, geometry, pixels))?;
-    has_failures |= outcome.check().is_err();
+    has_failures |= failed(&outcome, context)?;
     ensure!(outcome.0.iter().any(Option::is_some), "no picture to try could be used");
     let results = scores.told(context);
     let provenance = origin.provenance();
@@ -123,6 +123,16 @@ pub fn run(args: &LinearArgs, target: Target, context: &Context) -> Result<()> {
         "results": results,
     }))?;
     if has_failures { Err(exit::already_reported()) } else { Ok(()) }
+}
+
+/// Whether a picture failed, each of which was reported; with `--strict` that is an error.
+fn failed<T>(outcome: &pictures::Outcome<T>, context: &Context) -> Result<bool> {
+    let failed = outcome.check();
+    if context.options.strict {
+        failed?;
+        return Ok(false);
+    }
+    Ok(failed.is_err())
 }
 
 impl Part {

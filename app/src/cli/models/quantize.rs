@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::super::context::{Context, show_progress};
 use super::super::exit;
+use super::super::output::check_file;
 
 /// What both models are measured on.
 const PICTURE: (&str, &[u8]) = ("chelsea.png", include_bytes!("../../../../assets/chelsea.png"));
@@ -57,6 +58,14 @@ enum BitsArg {
 }
 
 impl QuantizeArgs {
+    /// Refuses to write over the weights that are read.
+    fn check_output(&self) -> Result<()> {
+        let source = Path::new(&self.source);
+        let entries = source.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let files: Vec<PathBuf> = entries.chain([source.to_path_buf()]).collect();
+        check_file(&self.output, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())
+    }
+
     /// A file or folder of that name goes before a model of the zoo.
     fn model(&self, context: &Context) -> Result<ModelSource> {
         let (path, name) = (Path::new(&self.source), &self.source);
@@ -73,6 +82,7 @@ impl QuantizeArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &QuantizeArgs, hub: &Hub, context: &Context) -> Result<()> {
+    args.check_output()?;
     let source = args.model(context)?;
     let bits = match args.bits {
         BitsArg::Eight => Bits::Eight,

@@ -65,10 +65,10 @@ pub fn run(args: &SearchArgs, context: &Context) -> Result<()> {
     }
     let inputs: Vec<&Path> = args.images.iter().map(PathBuf::as_path).collect();
     check_files(args.output.as_deref(), None, &inputs)?;
-    let present = Index::recipe_in(&args.index)?;
+    let present = Index::recipe_of(&args.index)?;
     let mut encoder = context.load_encoder()?;
     let mut preprocessing = context.options.preprocessing(encoder.normalisation());
-    preprocessing.size = context.options.size.or(present.map(|recipe| recipe.size)).unwrap_or(preprocessing.size);
+    preprocessing.size = context.options.size.unwrap_or(present.size);
     let mut index = Index::open(&args.index, &Recipe::of(&encoder, preprocessing.size))?;
     let prepare = Prepare::with(preprocessing, &encoder);
 

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use dinoscope_engine::backend::OpenDevice;
 use dinoscope_engine::heads::eomt::Eomt;
 use dinoscope_engine::heads::segmentor::{
     Mode, Preset, Segmentor, SegmentorOptions, WHOLE_SIDE, WINDOW, WINDOW_STRIDE, predict,
@@ -62,7 +61,7 @@ pub fn divide(args: &SegmentArgs, context: &Context) -> Result<Division> {
 fn by_segmentor(args: &SegmentArgs, weights: HeadWeights, context: &Context) -> Result<Division> {
     let (mode, options) = (mode(args)?, &context.options);
     let picture = pictures::read(&args.image)?;
-    let device = OpenDevice::open(&options.device, options.dtype, None)?;
+    let device = context.open_device(None)?;
     let sha256 = weights.sha256(&context.cancel)?;
     let segmentor = Segmentor::load(weights, Preset::default(), &head_device(&device))?;
     let names = names(args, &segmentor)?;
@@ -91,7 +90,7 @@ fn by_eomt(args: &SegmentArgs, path: &Path, context: &Context) -> Result<Divisio
         return Err(exit::usage(reason.to_owned()));
     }
     let picture = pictures::read(&args.image)?;
-    let device = OpenDevice::open(&common.device, common.dtype, None)?;
+    let device = context.open_device(None)?;
     let eomt = Eomt::load(path, &device, common.dtype, &context.cancel)?;
     let names = match &args.classes.list()? {
         Some(names) => checked(names, eomt.path(), eomt.config().names.len())?,

@@ -4,6 +4,9 @@ use candle_core::{Result as TensorResult, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::boxes::{CentredBox, clamped, corners};
+use crate::draw::boxes::LabelledBox;
+use crate::draw::classes::class_colour;
+use crate::probe::knn::nearest;
 
 /// Three linear layers with ReLU between them.
 pub struct BoxEmbed([Linear; 3]);
@@ -29,14 +32,6 @@ pub fn to_host(rows: &Tensor) -> TensorResult<Vec<[f32; 4]>> {
     Ok(numbers.as_chunks().0.to_vec())
 }
 
-/// Indices of the greatest numbers, the greatest first.
-pub fn highest(numbers: &[f32], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..numbers.len()).collect();
-    order.sort_by(|&a, &b| numbers[b].total_cmp(&numbers[a]));
-    order.truncate(count);
-    order
-}
-
 /// Something that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detection {
@@ -46,6 +41,17 @@ pub struct Detection {
     pub class: usize,
     /// 0 to 1.
     pub score: f32,
+}
+
+impl Detection {
+    /// The box as it is drawn, with the name of its class.
+    ///
+    /// # Panics
+    /// Where `names` has none for its class.
+    pub fn labelled(&self, names: &[String]) -> LabelledBox {
+        let &Self { corners, class, score } = self;
+        LabelledBox { corners, label: format!("{} {score:.2}", names[class]), colour: class_colour(class, names.len()) }
+    }
 }
 
 /// The `most` pairs of query and class of the greatest scores, as far as those reach `floor` (reference: `PostProcess`
@@ -69,7 +75,11 @@ pub fn detections(
         let score = 1.0 / (1.0 + (-logits[index]).exp());
         Detection { corners: std::array::from_fn(|i| edges[i] * scale[i % 2]), class: index % classes, score }
     };
-    highest(logits, most).into_iter().map(detection).take_while(|detection| detection.score >= floor).collect()
+    nearest(logits, most)
+        .into_iter()
+        .map(|(_, index)| detection(index))
+        .take_while(|detection| detection.score >= floor)
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear};
 
 use super::NORM_EPS;
 use super::boxes::{CentredBox, refine};
-use super::output::{BoxEmbed, highest, to_host};
+use super::output::{BoxEmbed, to_host};
 use super::sizes::Sizes;
 use crate::image::PictureError;
+use crate::probe::knn::nearest;
 use crate::{Cancel, Result};
 
 /// Boxes and what they lie on.
@@ -104,7 +105,7 @@ impl FirstStage {
         }
         let tokens = self.enc_output_norm.forward(&self.enc_output.forward(&Tensor::cat(&masked, 0)?)?)?;
         let objectness: Vec<f32> = self.objectness.forward(&tokens)?.flatten_all()?.to_vec1()?;
-        let chosen = highest(&objectness, count);
+        let chosen: Vec<usize> = nearest(&objectness, count).into_iter().map(|(_, index)| index).collect();
 
         let indices = Tensor::from_vec(chosen.iter().map(|&index| index as u32).collect(), count, tokens.device())?;
         let deltas = to_host(&self.bbox_embed.forward(&tokens.index_select(&indices, 0)?)?)?;
