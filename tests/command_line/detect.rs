@@ -165,4 +165,6 @@ fn outputs_that_make_no_sense_are_wrong_arguments() {
         assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
     }
     run_small(&work, &["a.png", "-o", "a.png"]).failed(1, &["one of the inputs"]);
+    work.picture("a.boxes.png", 150, 117);
+    run_small(&work, &["a.png", "a.boxes.png", "-o", "."]).failed(1, &["a.boxes.png", "one of the inputs"]);
 }

@@ -85,3 +85,13 @@ fn bench_says_where_the_weights_are() {
     let places = ["30000000", "10000000", "5000000"].map(within);
     assert_eq!(places, ["resident", "quantised", "streaming"]);
 }
+
+#[test]
+fn weights_are_not_written_over() {
+    let work = Workplace::new();
+    work.run_small(&["models", "quantize", "demo", "-o", "8.gguf"]).succeeded();
+    let before = std::fs::read(work.path("8.gguf")).expect("it was written");
+    work.run_small(&["models", "quantize", "8.gguf", "-o", "8.gguf"]).failed(1, &["8.gguf", "one of the inputs"]);
+    work.run_small(&["models", "quantize", "demo", "-o", "nowhere/8.gguf"]).failed(1, &["there is no folder nowhere"]);
+    assert_eq!(std::fs::read(work.path("8.gguf")).expect("it is there"), before);
+}

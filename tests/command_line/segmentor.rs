@@ -156,6 +156,7 @@ fn a_head_that_does_not_fit_is_named() {
 
     run_small(&work, &["--window", "64", "--stride", "65", "--json"]).failed(2, &["64 pixels every 65"]);
     run_small(&work, &["--head", &head, "--json"]).failed(2, &["two heads"]);
+    run_small(&work, &["--text", "a cat", "--json"]).failed(2, &["a head has its own classes", "--text"]);
     run(&work, &["--head", &eomt, "--json", "--size", "64"]).failed(2, &["leave out --size"]);
 }
 

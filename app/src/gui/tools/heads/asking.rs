@@ -70,8 +70,13 @@ impl Asking {
         self.known.retain(|(question, _)| is_open(question.picture));
     }
 
-    /// Stops what runs; it is asked again when the tool is used.
+    /// Stops what runs; it is asked again when the tool is used, and a file that was missing is looked for again.
     pub fn stop(&mut self, shared: &Shared) {
+        self.halt(shared);
+        self.failed.take_if(|(_, problem)| matches!(problem, Problem::Missing(_)));
+    }
+
+    fn halt(&mut self, shared: &Shared) {
         self.waiting.clear();
         if let Some((id, _)) = self.running.take() {
             shared.cancel(id);
@@ -82,8 +87,9 @@ impl Asking {
     pub fn ask(&mut self, ui: &Ui, shared: &mut Shared, question: Question) {
         let is = |asked: &Question| *asked == question;
         if self.known.iter().any(|(asked, _)| is(asked)) {
-            self.waiting.clear();
             self.failed = None;
+            // What was asked in between is not wanted any more.
+            self.halt(shared);
             return;
         }
         // A missing file is missing for every picture and size.

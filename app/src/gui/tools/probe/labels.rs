@@ -21,6 +21,8 @@ pub struct Labels {
 
 struct Known {
     scribbles: Vec<Scribble>,
+    /// How many classes there were.
+    classes: usize,
     geometry: Geometry,
     labels: PatchLabels,
 }
@@ -38,12 +40,17 @@ impl Labels {
     /// Labels of a picture whose patches lie like that, of the scribbles that were looked at.
     pub fn of(&mut self, picture: PictureId, geometry: &Geometry) -> PatchLabels {
         let scribbles = self.scribbles.pictures.get(&picture).map_or(&[][..], Vec::as_slice);
-        let is_known = |known: &&Known| known.geometry == *geometry && known.scribbles == scribbles;
+        let classes = self.scribbles.classes.len();
+        let is_known =
+            |known: &&Known| known.geometry == *geometry && known.scribbles == scribbles && known.classes == classes;
         if let Some(known) = self.known.get(&picture).filter(is_known) {
             return Arc::clone(&known.labels);
         }
-        let labels = Arc::new(labels_of(scribbles, geometry));
-        let known = Known { scribbles: scribbles.to_vec(), geometry: *geometry, labels: Arc::clone(&labels) };
+        let mut labels = labels_of(scribbles, geometry);
+        // A workspace's file may have been changed, and a class taken back in the middle of a stroke.
+        labels.retain(|(_, class)| *class < classes);
+        let labels = Arc::new(labels);
+        let known = Known { scribbles: scribbles.to_vec(), classes, geometry: *geometry, labels: Arc::clone(&labels) };
         self.known.insert(picture, known);
         labels
     }
@@ -81,6 +88,9 @@ mod tests {
         assert!(!Arc::ptr_eq(&looked, &labels.look_at(&scribbles)));
         assert_eq!(*labels.of(one, &geometry), [(0, 0), (2, 1)]);
         assert!(Arc::ptr_eq(&before[1], &labels.of(other, &geometry)), "the other picture's are as they were");
+        scribbles.pictures.entry(one).or_default().push(scribble(24.0, 9));
+        labels.look_at(&scribbles);
+        assert_eq!(*labels.of(one, &geometry), [(0, 0), (2, 1)], "there is no such class");
         let finer = Geometry { grid: (4, 8), ..geometry };
         assert!(labels.of(other, &finer).len() > 1);
         scribbles.pictures.remove(&other);

@@ -145,7 +145,7 @@ impl Tool for Probing {
     }
 
     fn restore(&mut self, settings: &serde_json::Value) {
-        self.settings = serde_json::from_value(settings.clone()).unwrap_or_default();
+        self.settings = Settings::from_json(settings);
     }
 }
 

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Color32, Layout, Rect, TextEdit, Ui, vec2};
 use egui_material_icons::icons;
 
-use super::settings::{Display, Settings};
+use super::settings::{Display, STRENGTHS, Settings};
 use super::{Probing, brush, colours};
 use crate::gui::actions::{self, ToolAction};
 use crate::gui::dialogs::{Purpose, Question, QuestionKind};
@@ -55,7 +55,7 @@ impl Probing {
         });
         controls::section(ui, "More", |ui| {
             let hint = "The power of ten of C: lower holds back more, higher follows the strokes more closely";
-            controls::slider(ui, "C, 10 to the", hint, &mut settings.strength, -6.0..=4.0, usual.strength);
+            controls::slider(ui, "C, 10 to the", hint, &mut settings.strength, STRENGTHS, usual.strength);
         });
     }
 

@@ -1,8 +1,15 @@
 //! What the tool remembers.
 
+use std::ops::RangeInclusive;
+
 use dinoscope_engine::draw::Colormap;
 use dinoscope_engine::probe::apply::ApplyOptions;
 use serde::{Deserialize, Serialize};
+
+use super::brush::SIZES;
+
+/// Decimal logarithms of C.
+pub const STRENGTHS: RangeInclusive<f32> = -6.0..=4.0;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +64,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Settings as they were saved, within their ranges; what cannot be read keeps its default.
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        let mut settings: Self = serde_json::from_value(value.clone()).unwrap_or_default();
+        settings.opacity = settings.opacity.clamp(0.0, 1.0);
+        settings.threshold = settings.threshold.clamp(0.0, 1.0);
+        settings.brush = settings.brush.clamp(*SIZES.start(), *SIZES.end());
+        settings.strength = settings.strength.clamp(*STRENGTHS.start(), *STRENGTHS.end());
+        settings
+    }
+
     /// What the worker does with probabilities.
     pub fn options(&self) -> ApplyOptions {
         ApplyOptions { has_median: self.has_median, follows_edges: self.follows_edges }
@@ -70,5 +87,18 @@ impl Settings {
     /// Inverse of the strength of regularisation.
     pub fn c(&self) -> f64 {
         10f64.powf(f64::from(self.strength))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saved_settings_are_kept_within_bounds() {
+        let saved = serde_json::json!({"strength": 900, "brush": -1, "opacity": 3, "threshold": 2, "later": 1});
+        let Settings { strength, brush, opacity, threshold, .. } = Settings::from_json(&saved);
+        assert_eq!((strength, brush, opacity, threshold), (4.0, 1.5, 1.0, 1.0));
+        assert_eq!(Settings::from_json(&serde_json::json!({"brush": "large"})), Settings::default());
     }
 }

@@ -8,6 +8,7 @@ use dinoscope_engine::dispatch::{
 };
 use dinoscope_engine::encoder::Provenance;
 use dinoscope_engine::image::SizeRule;
+use dinoscope_engine::text::Scores;
 use egui::Ui;
 
 use super::settings::{Coverage, TemplateSet};
@@ -55,7 +56,8 @@ pub struct Known {
 pub struct Asking {
     waiting: Settling<Question>,
     running: Option<(RequestId, Question)>,
-    labelling: Option<RequestId>,
+    /// Labels of another background, and the scores they are made of.
+    labelling: Option<(RequestId, Arc<Scores>)>,
     failed: Option<(Question, String)>,
     known: VecDeque<Known>,
 }
@@ -81,11 +83,16 @@ impl Asking {
         self.known.retain(|known| is_open(known.question.picture));
     }
 
-    /// Nothing is asked any more.
+    /// Nothing is asked any more, and nothing is known.
     pub fn stop(&mut self, shared: &Shared) {
-        self.waiting.clear();
+        self.rest(shared);
         self.failed = None;
         self.known.clear();
+    }
+
+    /// Stops what runs; it is asked again when the tool is used.
+    pub fn rest(&mut self, shared: &Shared) {
+        self.waiting.clear();
         if let Some((id, _)) = self.running.take() {
             shared.cancel(id);
         }
@@ -96,10 +103,12 @@ impl Asking {
         if let Some(known) = self.known.iter().find(|known| known.question == question) {
             if known.division.labelled.background != background && self.labelling.is_none() {
                 let (picture, scores) = (question.picture, Arc::clone(&known.division.scores));
-                let request = LabelRequest { picture, scores, background, detail: Detail::Screen };
-                self.labelling = Some(shared.send(Command::Label(request), "labelling"));
+                let request = LabelRequest { picture, scores: Arc::clone(&scores), background, detail: Detail::Screen };
+                self.labelling = Some((shared.send(Command::Label(request), "labelling"), scores));
             }
             self.failed = None;
+            // What was asked in between is not wanted any more.
+            self.rest(shared);
             return;
         }
         let is = |asked: &Question| *asked == question;
@@ -131,10 +140,11 @@ impl Asking {
 
     /// Takes an answer.
     pub fn receive(&mut self, event: &Event) {
-        if self.labelling.take_if(|id| *id == event.id).is_some() {
-            if let Outcome::Labelled(picture, labelled) = &event.outcome
-                && let Some(known) = self.known.iter_mut().find(|known| known.question.picture == *picture)
-                && labelled.shares.len() == known.division.labelled.shares.len()
+        if let Some((_, scores)) = self.labelling.take_if(|(id, _)| *id == event.id) {
+            // Other phrases may have come meanwhile, as many of them.
+            let of_scores = |known: &&mut Known| Arc::ptr_eq(&known.division.scores, &scores);
+            if let Outcome::Labelled(_, labelled) = &event.outcome
+                && let Some(known) = self.known.iter_mut().find(of_scores)
             {
                 known.division.relabel(Arc::clone(labelled));
             }

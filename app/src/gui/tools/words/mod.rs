@@ -65,6 +65,10 @@ impl Tool for Words {
         }
     }
 
+    fn rest(&mut self, shared: &mut Shared) {
+        self.asking.rest(shared);
+    }
+
     fn layer(&self, _shared: &Shared, view: &View) -> Option<Layer> {
         self.shown.layer(&self.asking.of(view.picture)?.division, &self.settings.look)
     }
